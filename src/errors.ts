@@ -231,7 +231,10 @@ export function errorFor<C extends ErrorCode>(code: C, message: string, facts?: 
 }
 
 /** Whether `error` is one of this library's, and of class `code` when that is given. */
-export function isContainerdError<C extends ErrorCode = ErrorCode>(error: unknown, code?: C): error is ContainerdError<C> {
+export function isContainerdError<C extends ErrorCode = ErrorCode>(
+  error: unknown,
+  code?: C,
+): error is ContainerdError<C> {
   return error instanceof ContainerdError && (code === undefined || error.code === code);
 }
 

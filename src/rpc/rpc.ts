@@ -1,0 +1,120 @@
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodBiDiStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import type { CallOptions } from "../call-options.js";
+import { DeadlineExceededError } from "../errors.js";
+import { type Duplex, DuplexCall } from "./duplex.js";
+import { isRefusedStream, toContainerdError } from "./status.js";
+import type { Transport } from "./transport.js";
+
+const REFUSED_TRIES = 3;
+
+/** Calls in one containerd namespace: names it and the lease on the wire, and lets failures leave as our own errors. */
+export class Rpc {
+  readonly namespace: string;
+  readonly #transport: Transport;
+
+  constructor(transport: Transport, namespace: string) {
+    this.#transport = transport;
+    this.namespace = namespace;
+  }
+
+  inNamespace(namespace: string): Rpc {
+    return new Rpc(this.#transport, namespace);
+  }
+
+  close(): void {
+    this.#transport.close?.();
+  }
+
+  /** Sends one message and waits for one. A call the peer refused to look at is sent again. */
+  async unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    input: MessageInitShape<I>,
+    call: CallOptions = {},
+  ): Promise<MessageShape<O>> {
+    for (let attempt = 1; ; attempt++) {
+      call.signal?.throwIfAborted();
+      try {
+        const reply = await this.#transport.unary(method, call.signal, call.timeoutMs, this.header(call), input);
+        return reply.message;
+      } catch (reason) {
+        if (attempt < REFUSED_TRIES && isRefusedStream(reason)) continue;
+        throw this.translate(reason, method, call);
+      }
+    }
+  }
+
+  /** Sends one message and yields what comes back. Nothing is sent before the first item is asked for; leaving the loop ends the call. */
+  async *serverStream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    input: MessageInitShape<I>,
+    call: CallOptions = {},
+  ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    for (let attempt = 1; ; attempt++) {
+      call.signal?.throwIfAborted();
+      // connect drops the iterator's return(): only a signal of our own ends the call at the server.
+      const stop = new AbortController();
+      const forward = () => stop.abort(call.signal?.reason);
+      call.signal?.addEventListener("abort", forward, { once: true });
+      let received = false;
+      try {
+        const reply = await this.#transport.stream(method, stop.signal, call.timeoutMs, this.header(call), once(input));
+        for await (const message of reply.message) {
+          received = true;
+          yield message;
+        }
+        return;
+      } catch (reason) {
+        if (!received && attempt < REFUSED_TRIES && isRefusedStream(reason)) continue;
+        throw this.translate(reason, method, call);
+      } finally {
+        call.signal?.removeEventListener("abort", forward);
+        stop.abort();
+      }
+    }
+  }
+
+  /** Opens a stream in both directions; the call starts with the first message sent. */
+  duplex<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodBiDiStreaming<I, O>,
+    call: CallOptions = {},
+  ): Duplex<MessageInitShape<I>, MessageShape<O>> {
+    return new DuplexCall<MessageInitShape<I>, MessageShape<O>>({
+      signal: call.signal,
+      open: (input, signal) => this.#transport.stream(method, signal, call.timeoutMs, this.header(call), input),
+      mayRetry: (reason, attempt) => attempt < REFUSED_TRIES && isRefusedStream(reason),
+      translate: (reason) => this.translate(reason, method, call),
+    });
+  }
+
+  private header(call: CallOptions): Headers {
+    const header = new Headers({ "containerd-namespace": this.namespace });
+    if (call.lease !== undefined) header.set("containerd-lease", call.lease.id);
+    return header;
+  }
+
+  private translate(reason: unknown, method: DescMethod, call: CallOptions): unknown {
+    if (call.signal?.aborted) return call.signal.reason;
+    const name = `${method.parent.typeName}/${method.name}`;
+    const error = toContainerdError(reason, { method: name, namespace: this.namespace });
+    if (error.code === "deadline_exceeded" && call.timeoutMs !== undefined) {
+      return new DeadlineExceededError(`${name} took longer than ${call.timeoutMs} ms`, {
+        method: name,
+        namespace: this.namespace,
+        cause: reason,
+      });
+    }
+    return error;
+  }
+}
+
+async function* once<T>(value: T): AsyncGenerator<T, void, undefined> {
+  yield value;
+}

@@ -1,0 +1,187 @@
+import http2 from "node:http2";
+import net from "node:net";
+import tls from "node:tls";
+
+/** What TLS needs to know; PEM text or bytes. */
+export interface TlsOptions {
+  /** Authorities to trust instead of the system's. */
+  readonly ca?: string | Uint8Array | undefined;
+  /** This client's certificate, where the server asks for one. */
+  readonly cert?: string | Uint8Array | undefined;
+  /** The key that goes with `cert`. */
+  readonly key?: string | Uint8Array | undefined;
+  /** The name to expect in the server's certificate instead of the host's. */
+  readonly serverName?: string | undefined;
+}
+
+/** How a session connects and how long it waits. */
+export interface SessionOptions {
+  readonly path?: string | undefined;
+  readonly tls?: TlsOptions | undefined;
+  readonly connectTimeoutMs?: number | undefined;
+  readonly pingIntervalMs?: number | undefined;
+  readonly pingTimeoutMs?: number | undefined;
+}
+
+// Node's own 64 KiB window makes a stream wait for the daemon after every 64 KiB.
+const STREAM_WINDOW = 4 * 1024 * 1024;
+const CONNECTION_WINDOW = 16 * 1024 * 1024;
+const KEEPALIVE_AFTER_MS = 15_000;
+
+/**
+ * One HTTP/2 connection at a time, made when it is needed and again after it was lost. Fits connect-node's
+ * `sessionManager`, and takes its place because that one's ping never settles when the connection closes meanwhile.
+ */
+export class Session {
+  readonly authority: string;
+  readonly #options: SessionOptions;
+  #opening: Promise<http2.ClientHttp2Session> | undefined;
+  #sessions = new Set<http2.ClientHttp2Session>();
+  #heardAt = 0;
+
+  constructor(authority: string, options: SessionOptions = {}) {
+    this.authority = authority;
+    this.#options = options;
+  }
+
+  async request(method: string, path: string, headers: http2.OutgoingHttpHeaders): Promise<http2.ClientHttp2Stream> {
+    for (let attempt = 1; ; attempt++) {
+      const session = await this.#open();
+      try {
+        const stream = session.request({ ...headers, ":method": method, ":path": path });
+        this.#watch(session, stream);
+        return stream;
+      } catch (reason) {
+        // The connection may have closed between the two lines above; nothing was sent then.
+        if (attempt >= 3 || !(session.closed || session.destroyed)) throw reason;
+      }
+    }
+  }
+
+  notifyResponseByteRead(): void {
+    this.#heardAt = Date.now();
+  }
+
+  close(): void {
+    this.#opening = undefined;
+    for (const session of this.#sessions) session.destroy();
+  }
+
+  #open(): Promise<http2.ClientHttp2Session> {
+    const opening = this.#opening ?? this.#connect();
+    this.#opening = opening;
+    return opening;
+  }
+
+  #connect(): Promise<http2.ClientHttp2Session> {
+    let resolve: (session: http2.ClientHttp2Session) => void = () => {};
+    let reject: (reason: Error) => void = () => {};
+    const promise = new Promise<http2.ClientHttp2Session>((fulfil, fail) => {
+      resolve = fulfil;
+      reject = fail;
+    });
+    const session = http2.connect(this.authority, {
+      createConnection: () => this.#socket(),
+      settings: { initialWindowSize: STREAM_WINDOW, enablePush: false },
+      // Buffered data counts here; Node ends streams that go over it.
+      maxSessionMemory: 512,
+    });
+    const forget = () => {
+      if (this.#opening === promise) this.#opening = undefined;
+    };
+    const timer = setTimeout(() => {
+      session.destroy(errno("ETIMEDOUT", `no connection after ${this.#connectTimeoutMs()} ms`));
+    }, this.#connectTimeoutMs());
+    session.once("connect", () => {
+      clearTimeout(timer);
+      session.setLocalWindowSize(CONNECTION_WINDOW);
+      session.unref();
+      resolve(session);
+    });
+    session.on("error", (reason) => {
+      forget();
+      reject(reason);
+    });
+    session.on("goaway", forget);
+    session.once("close", () => {
+      clearTimeout(timer);
+      forget();
+      this.#sessions.delete(session);
+      reject(errno("ECONNRESET", "the connection closed before it was usable"));
+    });
+    this.#sessions.add(session);
+    return promise;
+  }
+
+  #connectTimeoutMs(): number {
+    return this.#options.connectTimeoutMs ?? 10_000;
+  }
+
+  #socket(): net.Socket {
+    const { path, tls: secure } = this.#options;
+    if (path !== undefined) return net.connect({ path });
+    const url = new URL(this.authority);
+    const host = url.hostname.replace(/^\[|\]$/g, "");
+    const port = Number(url.port || (secure === undefined ? 80 : 443));
+    const socket =
+      secure === undefined
+        ? net.connect({ host, port })
+        : tls.connect({
+            host,
+            port,
+            ALPNProtocols: ["h2"],
+            ...(net.isIP(host) && secure.serverName === undefined ? {} : { servername: secure.serverName ?? host }),
+            ...(secure.ca === undefined ? {} : { ca: pem(secure.ca) }),
+            ...(secure.cert === undefined ? {} : { cert: pem(secure.cert) }),
+            ...(secure.key === undefined ? {} : { key: pem(secure.key) }),
+          });
+    socket.setKeepAlive(true, KEEPALIVE_AFTER_MS);
+    socket.setNoDelay(true);
+    return socket;
+  }
+
+  /** Holds the process open while calls run, and asks a silent peer whether it still lives. */
+  #watch(session: http2.ClientHttp2Session, stream: http2.ClientHttp2Stream): void {
+    const interval = this.#options.pingIntervalMs ?? 310_000;
+    const open = streamsOf(session);
+    open.add(stream);
+    session.ref();
+    this.#heardAt = Date.now();
+    const timer = setInterval(() => {
+      if (Date.now() - this.#heardAt >= interval && !session.destroyed) this.#ping(session);
+    }, interval);
+    stream.once("response", () => this.notifyResponseByteRead());
+    stream.once("close", () => {
+      clearInterval(timer);
+      open.delete(stream);
+      if (open.size === 0 && !session.destroyed) session.unref();
+    });
+  }
+
+  #ping(session: http2.ClientHttp2Session): void {
+    const timeoutMs = this.#options.pingTimeoutMs ?? 20_000;
+    const timer = setTimeout(() => {
+      session.destroy(errno("ETIMEDOUT", `no sign of life for ${timeoutMs} ms`));
+    }, timeoutMs);
+    session.ping((failed) => {
+      clearTimeout(timer);
+      if (failed === null) this.notifyResponseByteRead();
+    });
+  }
+}
+
+const openStreams = new WeakMap<http2.ClientHttp2Session, Set<http2.ClientHttp2Stream>>();
+
+function streamsOf(session: http2.ClientHttp2Session): Set<http2.ClientHttp2Stream> {
+  const known = openStreams.get(session) ?? new Set();
+  openStreams.set(session, known);
+  return known;
+}
+
+function pem(value: string | Uint8Array): string | Buffer {
+  return typeof value === "string" ? value : Buffer.from(value);
+}
+
+function errno(code: string, message: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(message), { code });
+}

@@ -1,0 +1,74 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type ContainerdError, type ErrorCode, type ErrorFacts, errorFor } from "../errors.js";
+
+const codes: { readonly [C in Code]: ErrorCode } = {
+  [Code.Canceled]: "canceled",
+  [Code.Unknown]: "unknown",
+  [Code.InvalidArgument]: "invalid_argument",
+  [Code.DeadlineExceeded]: "deadline_exceeded",
+  [Code.NotFound]: "not_found",
+  [Code.AlreadyExists]: "already_exists",
+  [Code.PermissionDenied]: "permission_denied",
+  [Code.ResourceExhausted]: "resource_exhausted",
+  [Code.FailedPrecondition]: "failed_precondition",
+  [Code.Aborted]: "aborted",
+  [Code.OutOfRange]: "out_of_range",
+  [Code.Unimplemented]: "not_implemented",
+  [Code.Internal]: "internal",
+  [Code.Unavailable]: "unavailable",
+  [Code.DataLoss]: "data_loss",
+  [Code.Unauthenticated]: "unauthenticated",
+};
+
+const UNREACHABLE = new Set([
+  "ENOENT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ERR_HTTP2_INVALID_SESSION",
+  "ERR_HTTP2_GOAWAY_SESSION",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+]);
+
+/** Turns whatever a transport threw into one of our errors; the daemon's message stays whole. */
+export function toContainerdError(reason: unknown, facts: Pick<ErrorFacts, "method" | "namespace">): ContainerdError {
+  const error = ConnectError.from(reason);
+  const errno = systemCode(error);
+  const known = { ...facts, cause: reason };
+  if (errno === "EACCES" || errno === "EPERM") return errorFor("permission_denied", error.rawMessage, known);
+  if (errno !== undefined && UNREACHABLE.has(errno)) return errorFor("unavailable", error.rawMessage, known);
+  if (error.code === Code.Canceled && error.rawMessage.includes("stream closed with error code CANCEL")) {
+    return errorFor("unavailable", "The connection to the daemon was lost during the call", known);
+  }
+  // The daemon's own clock may run out a moment before ours, and it then has other words for it.
+  if (error.rawMessage.includes("context deadline exceeded"))
+    return errorFor("deadline_exceeded", error.rawMessage, known);
+  return errorFor(codes[error.code], error.rawMessage, known);
+}
+
+/** Whether the peer said that it never looked at the call, so that sending it once more cannot do it twice. */
+export function isRefusedStream(reason: unknown): boolean {
+  return reason instanceof Error && chain(reason).some((error) => /REFUSED_STREAM/.test(error.message));
+}
+
+/** The system's name for what went wrong, such as `ENOENT`, from anywhere down the chain of causes. */
+export function systemCode(reason: Error): string | undefined {
+  for (const error of chain(reason)) {
+    const code: unknown = Reflect.get(error, "code");
+    if (typeof code === "string" && code.startsWith("E")) return code;
+  }
+  return undefined;
+}
+
+function chain(reason: Error): Error[] {
+  const errors: Error[] = [];
+  for (let error: unknown = reason; error instanceof Error && !errors.includes(error); error = error.cause)
+    errors.push(error);
+  return errors;
+}

@@ -1,0 +1,96 @@
+import type {
+  DescMessage,
+  DescMethodStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { InvalidArgumentError } from "../errors.js";
+import { Session, type SessionOptions, type TlsOptions } from "./session.js";
+
+/**
+ * How calls travel. Any Connect `Transport` fits: over a socket, through a proxy, or a router in this process.
+ *
+ * @see https://github.com/connectrpc/connect-es/blob/v2.1.2/packages/connect/src/transport.ts
+ */
+export interface Transport {
+  /** Sends one message and waits for one. */
+  unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: Headers | undefined,
+    input: MessageInitShape<I>,
+  ): Promise<{ readonly message: MessageShape<O> }>;
+  /** Sends and receives any number of messages. */
+  stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodStreaming<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: Headers | undefined,
+    input: AsyncIterable<MessageInitShape<I>>,
+  ): Promise<{ readonly message: AsyncIterable<MessageShape<O>> }>;
+  /** Closes the connection, when the transport holds one. */
+  close?(): void;
+}
+
+/** Limits and patience of a transport made here. */
+export interface TransportOptions {
+  /** The largest message accepted or sent, in bytes; checked before memory is set aside. Default: 16 MiB, as containerd's own. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Milliseconds until an attempt to connect is given up. Default: 10 000. */
+  readonly connectTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds of silence during a call after which the peer is asked whether it lives. Default: 310 000, because
+   * containerd's server hangs up on clients that ask more often than every five minutes.
+   */
+  readonly pingIntervalMs?: number | undefined;
+  /** Milliseconds the peer has for its answer. Default: 20 000. */
+  readonly pingTimeoutMs?: number | undefined;
+}
+
+const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reaches containerd through its unix socket. Connects at the first call, and again after the daemon came back.
+ *
+ * @example
+ * ```ts
+ * const client = new Client({ transport: unixTransport("/run/containerd/containerd.sock"), namespace: "default" });
+ * ```
+ * @throws {InvalidArgumentError} when the path is empty
+ */
+export function unixTransport(path: string, options: TransportOptions = {}): Transport {
+  if (path === "") throw new InvalidArgumentError("Cannot make a transport: the socket path is empty");
+  return overSession(new Session("http://localhost", { ...options, path }), options);
+}
+
+/** Reaches a proxy in front of containerd's socket over TCP; `authority` is `host:port`. With `tls` the connection is encrypted. */
+export function tcpTransport(
+  authority: string,
+  options: TransportOptions & { readonly tls?: TlsOptions | undefined } = {},
+): Transport {
+  const scheme = options.tls === undefined ? "http" : "https";
+  const url = URL.canParse(`${scheme}://${authority}`) ? new URL(`${scheme}://${authority}`) : undefined;
+  if (url === undefined || url.hostname === "" || url.pathname !== "/" || url.username !== "") {
+    throw new InvalidArgumentError(`Cannot make a transport for ${JSON.stringify(authority)}: expected host:port`);
+  }
+  return overSession(new Session(url.origin, options), options);
+}
+
+function overSession(session: Session, options: SessionOptions & TransportOptions): Transport {
+  const limit = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
+  const inner = createGrpcTransport({
+    baseUrl: session.authority,
+    sessionManager: session,
+    readMaxBytes: limit,
+    writeMaxBytes: limit,
+    acceptCompression: [],
+  });
+  return {
+    unary: (method, signal, timeoutMs, header, input) => inner.unary(method, signal, timeoutMs, header, input),
+    stream: (method, signal, timeoutMs, header, input) => inner.stream(method, signal, timeoutMs, header, input),
+    close: () => session.close(),
+  };
+}

@@ -1,0 +1,48 @@
+import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
+
+/**
+ * Type names under which containerd carries the OCI runtime spec's documents, as JSON.
+ *
+ * @see https://github.com/containerd/typeurl/blob/v2.2.3/README.md
+ */
+export const RuntimeSpecType = {
+  spec: "types.containerd.io/opencontainers/runtime-spec/1/Spec",
+  process: "types.containerd.io/opencontainers/runtime-spec/1/Process",
+  linuxResources: "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources",
+} as const;
+
+/** Wraps a message the way containerd does: the type's full name with no prefix, because shims compare it letter by letter. */
+export function packAny<T extends DescMessage>(schema: T, message: MessageShape<T>): Any {
+  return create(AnySchema, { typeUrl: schema.typeName, value: toBinary(schema, message) });
+}
+
+/** Unwraps a message of the given type; `undefined` when it holds another type. Names with a prefix are understood too. */
+export function unpackAny<T extends DescMessage>(any: Any, schema: T): MessageShape<T> | undefined {
+  return isAnyOf(any, schema.typeName) ? fromBinary(schema, any.value) : undefined;
+}
+
+/** Wraps a JSON document under one of {@link RuntimeSpecType}'s names. */
+export function packJson(typeUrl: string, value: unknown): Any {
+  return create(AnySchema, { typeUrl, value: new TextEncoder().encode(JSON.stringify(value)) });
+}
+
+/** Unwraps a JSON document; `undefined` when it holds another type. Throws `SyntaxError` when it is not JSON. */
+export function unpackJson(any: Any, typeUrl: string): unknown {
+  if (!isAnyOf(any, typeUrl)) return undefined;
+  return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(any.value)) as unknown;
+}
+
+/** The bytes of a wrapped message, as checkpoint blobs hold it. */
+export function encodeAny(any: Any): Uint8Array {
+  return toBinary(AnySchema, any);
+}
+
+/** Reads a wrapped message from the bytes of a checkpoint blob. */
+export function decodeAny(bytes: Uint8Array): Any {
+  return fromBinary(AnySchema, bytes);
+}
+
+function isAnyOf(any: Any, typeName: string): boolean {
+  return any.typeUrl === typeName || any.typeUrl.endsWith(`/${typeName}`);
+}
