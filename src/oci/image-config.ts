@@ -1,0 +1,186 @@
+import { InvalidArgumentError } from "../errors.js";
+import { type Labels, withoutNulls } from "./descriptor.js";
+import { type Digest, digestOf, parseDigest } from "./digest.js";
+import {
+  expectObject,
+  fieldOf,
+  type JsonObject,
+  optionalArray,
+  optionalString,
+  optionalStringMap,
+  optionalStrings,
+  parseJsonObject,
+  unexpected,
+} from "./json.js";
+
+/** What to run, and how; every field is a default that a container may change. */
+export interface ExecutionConfig {
+  /** Who runs it: `name`, `uid`, `name:group` or `uid:gid`. */
+  readonly User?: string;
+  /** Ports it listens at, such as `80/tcp`. */
+  readonly ExposedPorts?: Readonly<Record<string, unknown>>;
+  /** Environment as `NAME=value`. */
+  readonly Env?: readonly string[];
+  /** What always comes first on the command line. */
+  readonly Entrypoint?: readonly string[];
+  /** What comes after the entrypoint unless the caller says otherwise. */
+  readonly Cmd?: readonly string[];
+  /** Directories that hold data of their own. */
+  readonly Volumes?: Readonly<Record<string, unknown>>;
+  /** Where it runs. */
+  readonly WorkingDir?: string;
+  /** Facts about the image. */
+  readonly Labels?: Labels;
+  /** The signal that ends it in good order. */
+  readonly StopSignal?: string;
+}
+
+/** The layers of an image, unpacked. */
+export interface RootFS {
+  /** Always `layers`. */
+  readonly type: "layers";
+  /** Digests of the unpacked layers, lowest first. */
+  readonly diff_ids: readonly Digest[];
+}
+
+/** How one layer came to be. */
+export interface History {
+  /** When, as RFC 3339. */
+  readonly created?: string;
+  /** By which command. */
+  readonly created_by?: string;
+  /** By whom. */
+  readonly author?: string;
+  /** What was said about it. */
+  readonly comment?: string;
+  /** Whether the step made no layer. */
+  readonly empty_layer?: boolean;
+}
+
+/**
+ * How to run an image, and what its filesystem is made of.
+ *
+ * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md
+ */
+export interface ImageConfig {
+  /** When the image was made, as RFC 3339. */
+  readonly created?: string;
+  /** Who made it. */
+  readonly author?: string;
+  /** CPU, such as `amd64`. */
+  readonly architecture: string;
+  /** Operating system, such as `linux`. */
+  readonly os: string;
+  /** Version of the operating system. */
+  readonly "os.version"?: string;
+  /** Features the operating system must have. */
+  readonly "os.features"?: readonly string[];
+  /** Which kind of the CPU. */
+  readonly variant?: string;
+  /** What to run, and how. */
+  readonly config?: ExecutionConfig;
+  /** The layers. */
+  readonly rootfs: RootFS;
+  /** How the layers came to be, lowest first. */
+  readonly history?: readonly History[];
+}
+
+/**
+ * Parses the config of an image, OCI's or Docker's; fields it does not know stay.
+ *
+ * @throws {ResourceExhaustedError} when it is larger than `maxSize` bytes (4 MiB when absent).
+ * @throws {InvalidArgumentError} when it is not one.
+ * @example
+ * ```ts
+ * const { rootfs } = parseImageConfig(bytes);
+ * ```
+ * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md
+ */
+export function parseImageConfig(
+  source: Uint8Array | string,
+  options: { readonly maxSize?: number } = {},
+): ImageConfig {
+  const what = "image config";
+  const document = parseJsonObject(source, what, options.maxSize);
+  const config = fieldOf(document, "config");
+  const history = optionalArray(document, "history", what)?.map((item) =>
+    expectObject(item, "history of image config"),
+  );
+  return withoutNulls({
+    ...document,
+    ...strings(document, ["created", "author", "os.version", "variant"], what),
+    architecture: requiredString(document, "architecture", what),
+    os: requiredString(document, "os", what),
+    "os.features": optionalStrings(document, "os.features", what),
+    config: config === undefined ? undefined : parseExecutionConfig(config),
+    rootfs: parseRootFS(fieldOf(document, "rootfs")),
+    history,
+  }) as unknown as ImageConfig;
+}
+
+/**
+ * Names the filesystem that a stack of layers makes, which is also the name of its committed snapshot.
+ *
+ * @param diffIds digests of the unpacked layers, lowest first.
+ * @throws {InvalidArgumentError} when there is no layer or one of the digests is malformed.
+ * @example
+ * ```ts
+ * const parent = chainId(config.rootfs.diff_ids);
+ * ```
+ * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-chainid
+ */
+export function chainId(diffIds: readonly Digest[]): Digest {
+  const last = chainIds(diffIds).at(-1);
+  if (last === undefined) throw new InvalidArgumentError("Cannot name a chain of layers: expected at least one, got 0");
+  return last;
+}
+
+/**
+ * Names every stack on the way up: the chain of the first layer, of the first two, and so on.
+ *
+ * @throws {InvalidArgumentError} when one of the digests is malformed.
+ */
+export function chainIds(diffIds: readonly Digest[]): readonly Digest[] {
+  const chain: Digest[] = [];
+  for (const diffId of diffIds) {
+    const below = chain.at(-1);
+    const own = parseDigest(diffId);
+    chain.push(below === undefined ? own : digestOf(new TextEncoder().encode(`${below} ${own}`)));
+  }
+  return chain;
+}
+
+function parseExecutionConfig(value: unknown): JsonObject {
+  const what = "config of image config";
+  const from = expectObject(value, what);
+  const maps = ["ExposedPorts", "Volumes"].map((field) => {
+    const map = fieldOf(from, field);
+    return [field, map === undefined ? undefined : expectObject(map, `${field} of image config`)] as const;
+  });
+  const lists = ["Env", "Entrypoint", "Cmd"].map((field) => [field, optionalStrings(from, field, what)] as const);
+  return withoutNulls({
+    ...from,
+    ...strings(from, ["User", "WorkingDir", "StopSignal"], what),
+    ...Object.fromEntries([...maps, ...lists]),
+    Labels: optionalStringMap(from, "Labels", what),
+  });
+}
+
+function parseRootFS(value: unknown): JsonObject {
+  const what = "rootfs of image config";
+  const from = expectObject(value, what);
+  const type = fieldOf(from, "type");
+  if (type !== "layers") throw unexpected(what, "type", '"layers"', type);
+  const diffIds = optionalStrings(from, "diff_ids", what) ?? [];
+  return { ...from, diff_ids: diffIds.map((diffId) => parseDigest(diffId)) };
+}
+
+function requiredString(from: JsonObject, field: string, what: string): string {
+  const value = optionalString(from, field, what);
+  if (value === undefined) throw unexpected(what, field, "a string", value);
+  return value;
+}
+
+function strings(from: JsonObject, fields: readonly string[], what: string): JsonObject {
+  return Object.fromEntries(fields.map((field) => [field, optionalString(from, field, what)]));
+}

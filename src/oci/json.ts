@@ -1,0 +1,142 @@
+import { InvalidArgumentError, ResourceExhaustedError } from "../errors.js";
+
+/** A JSON object as it was read: nothing about its fields is known. */
+export type JsonObject = { readonly [key: string]: unknown };
+
+/** Largest document that is parsed unless the caller says otherwise: 4 MiB, in bytes. */
+export const MAX_DOCUMENT_SIZE: number = 4 * 1024 * 1024;
+
+/**
+ * Parses one JSON object; integers a double cannot hold come out as bigint.
+ *
+ * @throws {ResourceExhaustedError} when it is larger than `maxSize`; then nothing was parsed.
+ * @throws {InvalidArgumentError} when it is not UTF-8, not JSON or not an object.
+ */
+export function parseJsonObject(
+  source: Uint8Array | string,
+  what: string,
+  maxSize: number = MAX_DOCUMENT_SIZE,
+): JsonObject {
+  const size = typeof source === "string" ? source.length : source.byteLength;
+  if (size > maxSize) {
+    throw new ResourceExhaustedError(`Cannot parse ${what}: expected at most ${maxSize} bytes, got ${size}`);
+  }
+  return expectObject(parseJson(textOf(source, what), what), what);
+}
+
+/**
+ * Takes `value` for a JSON object.
+ *
+ * @throws {InvalidArgumentError} when it is anything else.
+ */
+export function expectObject(value: unknown, what: string): JsonObject {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new InvalidArgumentError(`Cannot parse ${what}: expected a JSON object, got ${kindOf(value)}`);
+  }
+  return value as JsonObject;
+}
+
+/**
+ * Takes a field for a string, or for absent when it is missing or null.
+ *
+ * @throws {InvalidArgumentError} when it is anything else.
+ */
+export function optionalString(from: JsonObject, field: string, what: string): string | undefined {
+  const value = fieldOf(from, field);
+  if (value !== undefined && typeof value !== "string") throw unexpected(what, field, "a string", value);
+  return value;
+}
+
+/**
+ * Takes a field for a list, or for absent when it is missing or null, as Go writes an empty one.
+ *
+ * @throws {InvalidArgumentError} when it is anything else.
+ */
+export function optionalArray(from: JsonObject, field: string, what: string): readonly unknown[] | undefined {
+  const value = fieldOf(from, field);
+  if (value !== undefined && !Array.isArray(value)) throw unexpected(what, field, "a list", value);
+  return value;
+}
+
+/**
+ * Takes a field for a list of strings, or for absent when it is missing or null.
+ *
+ * @throws {InvalidArgumentError} when it is anything else.
+ */
+export function optionalStrings(from: JsonObject, field: string, what: string): readonly string[] | undefined {
+  const list = optionalArray(from, field, what);
+  for (const item of list ?? []) {
+    if (typeof item !== "string") throw unexpected(what, field, "a list of strings", item);
+  }
+  return list as readonly string[] | undefined;
+}
+
+/**
+ * Takes a field for a map of strings, or for absent when it is missing or null.
+ *
+ * @throws {InvalidArgumentError} when it is anything else.
+ */
+export function optionalStringMap(
+  from: JsonObject,
+  field: string,
+  what: string,
+): Readonly<Record<string, string>> | undefined {
+  const value = fieldOf(from, field);
+  if (value === undefined) return undefined;
+  const map = expectObject(value, `${field} of ${what}`);
+  for (const [key, item] of Object.entries(map)) {
+    if (typeof item !== "string") throw unexpected(what, `${field}[${JSON.stringify(key)}]`, "a string", item);
+  }
+  return map as Readonly<Record<string, string>>;
+}
+
+/** The value of a field of the document itself; null counts as absent, as it does for Go. */
+export function fieldOf(from: JsonObject, field: string): unknown {
+  // Object.hasOwn, because a document without the field must not answer with something of Object.prototype.
+  return Object.hasOwn(from, field) ? (from[field] ?? undefined) : undefined;
+}
+
+/** The error for a field that is not what it should be. */
+export function unexpected(what: string, field: string, expected: string, value: unknown): InvalidArgumentError {
+  return new InvalidArgumentError(`Cannot parse ${what}: expected ${field} to be ${expected}, got ${kindOf(value)}`);
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "an object";
+  const text = typeof value === "bigint" ? value.toString() : JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+function textOf(source: Uint8Array | string, what: string): string {
+  if (typeof source === "string") return source;
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(source);
+  } catch (cause) {
+    throw new InvalidArgumentError(`Cannot parse ${what}: expected UTF-8`, { cause });
+  }
+}
+
+const stringsAndLongIntegers = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+
+function parseJson(text: string, what: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new InvalidArgumentError(`Cannot parse ${what}: ${(cause as Error).message}`, { cause });
+  }
+  if (!/\d{16}/.test(text)) return value;
+  // Limits in a runtime spec reach 2^64-1 ("no limit"), and Go refuses the neighbour a double would write instead.
+  let tag = "int:";
+  const plain = JSON.stringify(value);
+  while (plain.includes(tag)) tag = `#${tag}`;
+  const tagged = text.replace(stringsAndLongIntegers, (token) =>
+    token.startsWith('"') || Number.isSafeInteger(Number(token)) ? token : `"${tag}${token}"`,
+  );
+  return JSON.parse(tagged, (_key, item: unknown) =>
+    typeof item === "string" && item.startsWith(tag) ? BigInt(item.slice(tag.length)) : item,
+  );
+}
