@@ -4,6 +4,9 @@ export {
   ANNOTATION_CREATED,
   ANNOTATION_REF_NAME,
 } from "./annotations.js";
+export { cgroupsPathFor } from "./cgroups-path.js";
+export { chainId, chainIds } from "./chain-id.js";
+export { type DefaultSpecOptions, defaultSpec } from "./default-spec.js";
 export { type Descriptor, type Labels, parseDescriptor } from "./descriptor.js";
 export {
   algorithmOf,
@@ -17,16 +20,16 @@ export {
 } from "./digest.js";
 export type { DocumentOptions } from "./document.js";
 export {
-  chainId,
-  chainIds,
   type ExecutionConfig,
   type History,
   type ImageConfig,
   parseImageConfig,
   type RootFS,
 } from "./image-config.js";
+export { encodeIndex, type Index, parseIndex } from "./image-index.js";
+export type { JsonObject } from "./json.js";
 export { MAX_DOCUMENT_SIZE } from "./json.js";
-export { encodeIndex, encodeManifest, type Index, type Manifest, parseIndex, parseManifest } from "./manifest.js";
+export { encodeManifest, type Manifest, parseManifest } from "./manifest.js";
 export {
   isConfigType,
   isIndexType,
@@ -50,4 +53,52 @@ export {
   MEDIA_TYPE_MANIFEST,
 } from "./media-types.js";
 export { formatPlatform, normalizePlatform, type Platform, parsePlatform } from "./platform.js";
+export { type PlatformMatcher, platformMatcher } from "./platform-match.js";
+export { formatReference, normalizeReference, parseReference, type Reference } from "./reference.js";
+export {
+  encodeSpec,
+  type Int64,
+  type NamespaceKind,
+  parseSpec,
+  type Spec,
+  type SpecCapabilities,
+  type SpecDevice,
+  type SpecDeviceRule,
+  type SpecIdMapping,
+  type SpecLinux,
+  type SpecMount,
+  type SpecNamespace,
+  type SpecOption,
+  type SpecProcess,
+  type SpecResources,
+  type SpecRlimit,
+  type SpecRoot,
+  type SpecUser,
+} from "./runtime-spec.js";
+export { type ImageConfigOptions, withImageConfig } from "./spec-image.js";
+export {
+  withAddedCapabilities,
+  withCapabilities,
+  withDevices,
+  withDroppedCapabilities,
+  withHostNamespace,
+  withNamespacePath,
+  withoutSeccomp,
+  withPrivileged,
+} from "./spec-isolation.js";
+export { withMounts, withoutMounts, withReadonlyRootFS } from "./spec-mounts.js";
+export {
+  type EnvChanges,
+  type TerminalSize,
+  withAnnotations,
+  withArgs,
+  withCwd,
+  withEnv,
+  withHostname,
+  withNoNewPrivileges,
+  withRlimit,
+  withTerminal,
+} from "./spec-process.js";
+export { withCgroupsPath, withCpuQuota, withCpuShares, withMemoryLimit, withPidsLimit } from "./spec-resources.js";
+export { parseUser, type ResolvedUser, resolveUser, type User, withUser } from "./spec-user.js";
 export { type Expected, type VerifyingDigester, verifyBytes, verifyingDigester } from "./verify.js";
