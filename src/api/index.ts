@@ -45,4 +45,4 @@ export * as metrics from "./types/metrics_pb.js";
 export * as mount from "./types/mount_pb.js";
 export * as platform from "./types/platform_pb.js";
 export * as runcOptions from "./types/runc/options/oci_pb.js";
-export * as process from "./types/task/task_pb.js";
+export * as processes from "./types/task/task_pb.js";
