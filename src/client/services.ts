@@ -1,0 +1,24 @@
+import type { Store } from "../content/store.js";
+import type { LeaseManager } from "../leases/lease.js";
+import type { Rpc } from "../rpc/rpc.js";
+import type { Containers } from "./containers.js";
+import type { Diffs } from "./diffs.js";
+import type { Images } from "./images.js";
+import type { Introspection } from "./introspection.js";
+import type { Snapshots } from "./snapshots.js";
+
+/** What the objects people hold work with: the daemon's services in one namespace. */
+export interface Services {
+  readonly rpc: Rpc;
+  readonly namespace: string;
+  readonly content: Store;
+  readonly leases: LeaseManager;
+  readonly images: Images;
+  readonly containers: Containers;
+  readonly diffs: Diffs;
+  readonly introspection: Introspection;
+  /** Whether the daemon's files lie on this machine: it was reached through a unix socket. */
+  readonly local: boolean;
+  /** The snapshots of one snapshotter, such as `overlayfs`. */
+  snapshots(snapshotter: string): Snapshots;
+}
