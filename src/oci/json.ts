@@ -17,7 +17,7 @@ export function parseJsonObject(
   what: string,
   maxSize: number = MAX_DOCUMENT_SIZE,
 ): JsonObject {
-  const size = typeof source === "string" ? source.length : source.byteLength;
+  const size = typeof source === "string" ? Buffer.byteLength(source) : source.byteLength;
   if (size > maxSize) {
     throw new ResourceExhaustedError(`Cannot parse ${what}: expected at most ${maxSize} bytes, got ${size}`);
   }
@@ -119,9 +119,13 @@ function textOf(source: Uint8Array | string, what: string): string {
   }
 }
 
-const stringsAndLongIntegers = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+// Far more than any document needs, and far less than would exhaust the stack of who walks the result.
+const maxDepth = 512;
+
+const stringsAndNumbers = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 function parseJson(text: string, what: string): unknown {
+  checkDepth(text, what);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -130,13 +134,33 @@ function parseJson(text: string, what: string): unknown {
   }
   if (!/\d{16}/.test(text)) return value;
   // Limits in a runtime spec reach 2^64-1 ("no limit"), and Go refuses the neighbour a double would write instead.
-  let tag = "int:";
-  const plain = JSON.stringify(value);
-  while (plain.includes(tag)) tag = `#${tag}`;
-  const tagged = text.replace(stringsAndLongIntegers, (token) =>
-    token.startsWith('"') || Number.isSafeInteger(Number(token)) ? token : `"${tag}${token}"`,
+  const quoted = text.replace(stringsAndNumbers, (token) =>
+    /^-?\d{16,20}$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"${token}"` : token,
   );
-  return JSON.parse(tagged, (_key, item: unknown) =>
-    typeof item === "string" && item.startsWith(tag) ? BigInt(item.slice(tag.length)) : item,
-  );
+  return quoted === text ? value : restoreIntegers(value, JSON.parse(quoted));
+}
+
+/** Puts into `value` the integers that stand as text in `quoted`, the same document otherwise. */
+function restoreIntegers(value: unknown, quoted: unknown): unknown {
+  if (typeof value === "number") return typeof quoted === "string" ? BigInt(quoted) : value;
+  if (typeof value !== "object" || value === null) return value;
+  const [into, from] = [value as Record<string, unknown>, quoted as JsonObject];
+  for (const key of Object.keys(into)) into[key] = restoreIntegers(into[key], from[key]);
+  return value;
+}
+
+function checkDepth(text: string, what: string): void {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (inString) {
+      if (character === "\\") at += 1;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === "[" || character === "{") {
+      depth += 1;
+      if (depth > maxDepth) throw new InvalidArgumentError(`Cannot parse ${what}: nested deeper than ${maxDepth}`);
+    } else if (character === "]" || character === "}") depth -= 1;
+  }
 }

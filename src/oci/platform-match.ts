@@ -25,7 +25,8 @@ export function platformMatcher(platform: Platform): PlatformMatcher {
   const rank = (candidate: Platform): number => {
     const other = normalizePlatform(candidate);
     const place = runs.indexOf(cpuName(other.architecture, other.variant ?? ""));
-    return place === -1 || other.os !== wanted.os || !sameBuild(wanted, other) ? Number.POSITIVE_INFINITY : place;
+    const fits = other.os === wanted.os && sameBuild(wanted, other) && hasFeatures(wanted, other);
+    return place === -1 || !fits ? Number.POSITIVE_INFINITY : place;
   };
   return {
     matches: (candidate) => rank(candidate) !== Number.POSITIVE_INFINITY,
@@ -51,13 +52,13 @@ function cpusOf(architecture: string, variant: string): readonly string[] {
   }
 }
 
-// Armv9.0 holds everything of Armv8.5, 9.1 of 8.6, and so on; 8.9 is the last of its line.
+// Armv9.0 holds everything of Armv8.5, 9.1 of 8.6, and so on.
 function olderArm64(variant: string): readonly string[] {
-  const [, major = "8", minor = "0"] = /^v([89])(?:\.(\d+))?$/.exec(variant || "v8") ?? [];
+  const [, major = "8", minor = "0"] = /^v([89])(?:\.(\d))?$/.exec(variant || "v8") ?? [];
   const older = (line: number, from: number): readonly string[] =>
     countDown(from, 0).map((level) => cpuName("arm64", level === 0 ? `v${line}` : `v${line}.${level}`));
   if (major === "8") return older(8, Number(minor) - 1);
-  return [...older(9, Number(minor) - 1), ...older(8, Math.min(Number(minor) + 5, 9))];
+  return [...older(9, Number(minor) - 1), ...older(8, Number(minor) + 5)];
 }
 
 function cpuName(architecture: string, variant: string): string {
@@ -80,4 +81,8 @@ function sameBuild(wanted: Platform, other: Platform): boolean {
   if (wanted.os !== "windows" || mine === "" || theirs === "") return true;
   const build = (version: string): string => version.split(".").slice(0, 3).join(".");
   return build(mine) === build(theirs);
+}
+
+function hasFeatures(wanted: Platform, other: Platform): boolean {
+  return (other["os.features"] ?? []).every((feature) => wanted["os.features"]?.includes(feature) === true);
 }

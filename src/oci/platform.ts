@@ -85,7 +85,14 @@ export function normalizePlatform(platform: Platform): Platform {
     platform.architecture.toLowerCase(),
     platform.variant?.toLowerCase() ?? "",
   );
-  return { ...rest, os: normalizeSystem(platform.os), architecture, ...(variant === "" ? {} : { variant }) };
+  const features = platform["os.features"];
+  return {
+    ...rest,
+    os: normalizeSystem(platform.os),
+    architecture,
+    ...(features === undefined ? {} : { "os.features": [...new Set(features)].sort() }),
+    ...(variant === "" ? {} : { variant }),
+  };
 }
 
 function normalizeSystem(os: string): string {

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { InvalidArgumentError } from "../../src/errors.js";
+import { formatReference, normalizeReference, parseReference } from "../../src/oci/reference.js";
+
+const digest = `sha256:${"a1".repeat(32)}`;
+
+describe("normalizeReference", () => {
+  const table: readonly [string, string][] = [
+    ["redis", "docker.io/library/redis:latest"],
+    ["redis:7", "docker.io/library/redis:7"],
+    ["library/redis", "docker.io/library/redis:latest"],
+    ["docker.io/redis", "docker.io/library/redis:latest"],
+    ["index.docker.io/redis", "docker.io/library/redis:latest"],
+    ["index.docker.io/a/b:c", "docker.io/a/b:c"],
+    ["user/app", "docker.io/user/app:latest"],
+    ["localhost/app", "localhost/app:latest"],
+    ["localhost:5000/app:1", "localhost:5000/app:1"],
+    ["host:5000/app", "host:5000/app:latest"],
+    ["HOST/app", "HOST/app:latest"],
+    ["quay.io/a/b/c:tag", "quay.io/a/b/c:tag"],
+    ["[::1]:5000/app", "[::1]:5000/app:latest"],
+    [`redis@${digest}`, `docker.io/library/redis@${digest}`],
+    [`redis:7@${digest}`, `docker.io/library/redis:7@${digest}`],
+    ["a__b-c---d.e", "docker.io/library/a__b-c---d.e:latest"],
+  ];
+  for (const [text, expected] of table) {
+    it(`completes ${text.slice(0, 40)}`, () => {
+      assert.equal(normalizeReference(text), expected);
+    });
+  }
+
+  it("refuses what is no name", () => {
+    const bad = [
+      "",
+      " ",
+      "a b",
+      "Redis",
+      "-a",
+      "a-",
+      "a..b",
+      "a___b",
+      "/a",
+      "a/",
+      "a//b",
+      "a:",
+      "a:-x",
+      `a:${"x".repeat(129)}`,
+    ];
+    bad.push(
+      "a@",
+      "a@sha256:xyz",
+      "a@b@c",
+      "a".repeat(64),
+      "redis\n",
+      "a:b:c",
+      "a/B",
+      `${"a/".repeat(130)}a`,
+      "ho_st.x/app",
+    );
+    for (const text of bad) assert.throws(() => normalizeReference(text), InvalidArgumentError, text);
+  });
+
+  it("changes nothing the second time, and reads back in parts", () => {
+    const word = fc.stringMatching(/^[a-z0-9]{1,6}(?:[._-][a-z0-9]{1,6})?$/);
+    const domain = fc.constantFrom("", "localhost/", "example.org/", "h:80/", "docker.io/", "index.docker.io/");
+    const tag = fc.option(fc.stringMatching(/^\w[\w.-]{0,10}$/), { nil: undefined });
+    const pinned = fc.constantFrom("", `@${digest}`);
+    fc.assert(
+      fc.property(domain, fc.array(word, { minLength: 1, maxLength: 3 }), tag, pinned, (host, path, name, pin) => {
+        const text = `${host}${path.join("/")}${name === undefined ? "" : `:${name}`}${pin}`;
+        const full = normalizeReference(text);
+        assert.equal(normalizeReference(full), full);
+        const reference = parseReference(full);
+        assert.equal(formatReference(reference), full);
+        assert.equal(reference.tag, name ?? (pin === "" ? "latest" : undefined));
+      }),
+    );
+  });
+});
+
+describe("parseReference", () => {
+  it("tells the parts", () => {
+    assert.deepEqual(parseReference(`localhost:5000/a/b:c@${digest}`), {
+      domain: "localhost:5000",
+      repository: "a/b",
+      tag: "c",
+      digest,
+    });
+  });
+
+  it("makes nothing up", () => {
+    assert.deepEqual(parseReference("localhost/bb"), { domain: "localhost", repository: "bb" });
+    assert.throws(() => parseReference("redis"), /expected a registry, a slash and a name/);
+    assert.throws(() => parseReference("redis:7"), InvalidArgumentError);
+  });
+
+  it("answers a hostile name quickly", () => {
+    for (const text of [`x/${"a-".repeat(50_000)}!`, `${"a.".repeat(50_000)}/x`, `x/${"_".repeat(100_000)}`]) {
+      assert.throws(() => parseReference(text), InvalidArgumentError);
+    }
+  });
+});
