@@ -35,8 +35,6 @@ export interface OperationFailure {
   readonly taskStatus: string;
   /** What clean-up could not remove or undo; empty when everything is as it was before the call. */
   readonly leftBehind: readonly string[];
-  /** criu's own error lines, oldest first, when its log could be read. */
-  readonly criuLog: readonly string[];
 }
 
 /** Facts an error may carry beside its message. */
@@ -51,6 +49,8 @@ export interface ErrorFacts {
   readonly namespace?: string | undefined;
   /** Set when a checkpoint or restore failed. */
   readonly operation?: OperationFailure | undefined;
+  /** criu's own error lines, oldest first, when its log could be read. */
+  readonly criuLog?: readonly string[] | undefined;
 }
 
 /** Base of every error this library throws; `code` tells which one it is, and never changes between releases. */
@@ -65,6 +65,8 @@ export class ContainerdError<C extends ErrorCode = ErrorCode> extends Error {
   readonly namespace: string | undefined;
   /** What is known about the checkpoint or restore that failed, when one did. */
   readonly operation: OperationFailure | undefined;
+  /** criu's own error lines, oldest first; empty when there are none or its log could not be read. */
+  readonly criuLog: readonly string[];
 
   /** Makes an error of the given class. */
   constructor(code: C, message: string, facts: ErrorFacts = {}) {
@@ -75,6 +77,7 @@ export class ContainerdError<C extends ErrorCode = ErrorCode> extends Error {
     this.method = facts.method;
     this.namespace = facts.namespace;
     this.operation = facts.operation;
+    this.criuLog = facts.criuLog ?? [];
   }
 }
 

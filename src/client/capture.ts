@@ -1,0 +1,187 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CallOptions } from "../call-options.js";
+import type { CheckpointPlan, RWCompression } from "../checkpoint/plan.js";
+import { isContainerdError, isNotFound } from "../errors.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import { MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP, MEDIA_TYPE_LAYER_ZSTD } from "../oci/media-types.js";
+import type { CheckpointTarget } from "./checkpoint-preflight.js";
+import { dumpTask } from "./dump.js";
+import type { Operation } from "./operation.js";
+import type { Progress } from "./progress.js";
+import type { Services } from "./services.js";
+import type { Task } from "./task.js";
+
+/** Memory and filesystem of one instant, in the daemon's store. */
+export interface Captured {
+  readonly at: Date;
+  readonly task?: Descriptor | undefined;
+  readonly spec?: Descriptor | undefined;
+  readonly rw?: Descriptor | undefined;
+  /** Ends the pause if it still lasts, and the task before that when `exit` says so. Resolves to how long the pause was. */
+  release(exit: boolean): Promise<number>;
+}
+
+const rwMediaType: { readonly [C in RWCompression]: string } = {
+  gzip: MEDIA_TYPE_LAYER_GZIP,
+  zstd: MEDIA_TYPE_LAYER_ZSTD,
+  none: MEDIA_TYPE_LAYER,
+};
+
+const FREEZE_MS = 30_000;
+const EXIT_MS = 30_000;
+const POLL_MS = 150;
+
+/**
+ * Dumps the memory and packs the writable layer inside one pause, both at once. Without an exit the pause ends here;
+ * with one it lasts until the checkpoint is registered.
+ */
+export async function capture(
+  services: Services,
+  plan: CheckpointPlan,
+  target: CheckpointTarget,
+  operation: Operation,
+  progress: Progress,
+): Promise<Captured> {
+  const packRW = target.parts.rw ? await prepareRW(services, plan, target, operation) : undefined;
+  const criuEndsIt = plan.exit && plan.criu.openTcp === true;
+  const pause = await freeze(target, operation, criuEndsIt);
+  operation.enter("capture");
+  const at = new Date();
+  const watching = progress.wanted ? watchIngests(services, operation, progress) : undefined;
+  const stop = new AbortController();
+  const signals = [operation.call.signal, stop.signal].filter((signal) => signal !== undefined);
+  const call = { ...operation.call, signal: AbortSignal.any(signals) };
+  const dumping = target.parts.task
+    ? dumpTask(services, target, plan.criu, criuEndsIt, call)
+    : Promise.resolve(undefined);
+  const packing = packRW === undefined ? Promise.resolve(undefined) : packRW(call);
+  // One half failing makes the other pointless; but the pause may only end when neither is at work any more.
+  for (const half of [dumping, packing]) half.catch(() => stop.abort());
+  const settled = await Promise.allSettled([dumping, packing]);
+  watching?.();
+  operation.call.signal?.throwIfAborted();
+  throwFirst(settled, stop.signal);
+  const rw = await packing;
+  const dump = await (await dumping)?.descriptors(rw, operation);
+  if (!plan.exit) await pause.end(operation);
+  return {
+    at,
+    task: dump?.task,
+    spec: dump?.spec,
+    rw,
+    release: async (exit) => {
+      if (exit) {
+        operation.enter("exit");
+        await endTask(target.task, criuEndsIt, pause, operation);
+      }
+      return pause.ms();
+    },
+  };
+}
+
+function throwFirst(settled: readonly PromiseSettledResult<unknown>[], stopped: AbortSignal): void {
+  const failures = settled.filter((half) => half.status === "rejected").map((half): unknown => half.reason);
+  // What failed because we stopped it is not the cause.
+  const cause = failures.find((reason) => reason !== stopped.reason) ?? failures[0];
+  if (cause !== undefined) throw cause;
+}
+
+/** Everything the diff needs is made before the freeze. */
+async function prepareRW(
+  services: Services,
+  plan: CheckpointPlan,
+  { record, parent }: CheckpointTarget,
+  operation: Operation,
+): Promise<(call: CallOptions) => Promise<Descriptor>> {
+  const snapshots = services.snapshots(record.snapshotter);
+  const view = operation.ref("parent");
+  operation.atEnd(`snapshot ${view}`, (call) => snapshots.remove(view, call));
+  const [lower, upper] = await Promise.all([
+    snapshots.view(view, parent, operation.call),
+    snapshots.mounts(record.snapshotKey, operation.call),
+  ]);
+  const options = { mediaType: rwMediaType[plan.rwCompression], ref: operation.ref("rw") };
+  return (call) => services.diffs.diff(lower, upper, { ...call, ...options });
+}
+
+interface Pause {
+  end(operation: Operation): Promise<void>;
+  ms(): number;
+}
+
+/** The pause and its end are never left half done by the caller's signal: it is looked at before and after. */
+async function freeze({ task, status }: CheckpointTarget, operation: Operation, criuEndsIt: boolean): Promise<Pause> {
+  if (task === undefined || status !== "running") return { end: async () => {}, ms: () => 0 };
+  operation.call.signal?.throwIfAborted();
+  operation.enter("pause");
+  let ended: number | undefined;
+  const resume = async (call: CallOptions) => {
+    if (ended !== undefined) return;
+    await thaw(task, call);
+    ended = performance.now();
+  };
+  operation.onFailure(`pause of ${task.id}`, resume);
+  await task.freeze({ timeoutMs: FREEZE_MS });
+  const startedAt = performance.now();
+  operation.call.signal?.throwIfAborted();
+  return {
+    end: async (at) => {
+      at.enter("resume");
+      if (!criuEndsIt) await resume({ timeoutMs: FREEZE_MS });
+      ended ??= performance.now();
+    },
+    ms: () => (ended ?? performance.now()) - startedAt,
+  };
+}
+
+/** Resumes the task; one that runs already, or is gone, is as it should be. */
+async function thaw(task: Task, call: CallOptions): Promise<void> {
+  try {
+    await task.resume(call);
+  } catch (reason) {
+    if (isContainerdError(reason, "unavailable") || isContainerdError(reason, "deadline_exceeded")) throw reason;
+    const status = await task.status(call).catch((gone: unknown) => {
+      if (isNotFound(gone)) return undefined;
+      throw gone;
+    });
+    if (status?.status === "paused" || status?.status === "pausing") throw reason;
+  }
+}
+
+/** The frozen task gets its SIGKILL first: when the freeze ends it dies before it runs another instruction. */
+async function endTask(task: Task | undefined, criuEndsIt: boolean, pause: Pause, operation: Operation): Promise<void> {
+  if (task === undefined) return;
+  const call = { timeoutMs: EXIT_MS };
+  if (!criuEndsIt) {
+    const exit = task.wait(call);
+    // It is awaited below; until then a failure must not count as unhandled.
+    exit.catch(() => {});
+    await task.kill("SIGKILL", { ...call, all: true });
+    await pause.end(operation);
+    await exit;
+  } else {
+    await task.wait(call);
+  }
+}
+
+/** Tells how far the daemon's two writers are; what it cannot learn it leaves unsaid. */
+function watchIngests(services: Services, operation: Operation, progress: Progress): () => void {
+  const stop = new AbortController();
+  const poll = async (): Promise<void> => {
+    const call = { signal: stop.signal };
+    while (!stop.signal.aborted) {
+      const ours = new Set<string>();
+      for await (const { id, type } of services.leases.resources(operation.lease, call)) {
+        if (type === "ingests") ours.add(id);
+      }
+      for await (const { ref, offset } of services.content.statuses([], call)) {
+        if (ours.has(ref)) progress.bytes(ref === operation.ref("rw") ? "rw" : "task", offset);
+      }
+      await sleep(POLL_MS, undefined, call);
+    }
+  };
+  poll().catch(() => {
+    // Progress is a courtesy: the capture itself reports what is wrong with the connection.
+  });
+  return () => stop.abort();
+}

@@ -1,0 +1,167 @@
+import { CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
+import type { CallOptions } from "../call-options.js";
+import { type Checkpoint, checkpointIndex, parseCheckpoint } from "../checkpoint/document.js";
+import { CheckpointMediaType } from "../checkpoint/media-types.js";
+import { type CheckpointOption, type CheckpointPlan, planCheckpoint } from "../checkpoint/plan.js";
+import { writeBlob } from "../content/blob.js";
+import { gcLabels } from "../content/walk.js";
+import { DataLossError } from "../errors.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import { encodeIndex } from "../oci/image-index.js";
+import { MEDIA_TYPE_INDEX } from "../oci/media-types.js";
+import { encodeAny, packAny } from "../typeurl.js";
+import { type Captured, capture } from "./capture.js";
+import { type CheckpointTarget, preflight } from "./checkpoint-preflight.js";
+import { criuOptionsMessage } from "./criu-options.js";
+import { type Operation, operate } from "./operation.js";
+import { type CheckpointProgress, Progress } from "./progress.js";
+import type { Services } from "./services.js";
+
+/** What the caller of a checkpoint may set beside its options. `timeoutMs` bounds the whole operation, not one call. */
+export interface CheckpointCall extends CallOptions {
+  /** Told about each phase, and about the bytes written so far where the daemon can tell. */
+  readonly onProgress?: ((progress: CheckpointProgress) => void) | undefined;
+}
+
+/** What a checkpoint cost. */
+export interface CheckpointCost {
+  /** Milliseconds from the first call to the image record. */
+  readonly totalMs: number;
+  /** Milliseconds the task stood still; 0 when it was not paused by us. */
+  readonly pausedMs: number;
+  /** Bytes of each part that was written. */
+  readonly bytes: { readonly task: number; readonly rw: number; readonly other: number };
+}
+
+/** A checkpoint that was just made. */
+export interface CheckpointResult extends Checkpoint {
+  /** The image record it is registered under. */
+  readonly ref: string;
+  /** What it cost. */
+  readonly cost: CheckpointCost;
+  /** What could not be cleaned up after success; empty as a rule. It expires by itself after a day. */
+  readonly leftBehind: readonly string[];
+}
+
+/** Performs a plan in one fixed order: look, prepare, freeze, capture, thaw, write, register, and only then end the task. */
+export async function performCheckpoint(
+  services: Services,
+  id: string,
+  ref: string,
+  options: readonly CheckpointOption[],
+  call: CheckpointCall,
+): Promise<CheckpointResult> {
+  const startedAt = performance.now();
+  const plan = planCheckpoint(options);
+  const progress = new Progress(call.onProgress);
+  const target = await preflight(services, id, ref, plan, call);
+  const { result, leftBehind } = await operate(
+    services,
+    "checkpoint",
+    id,
+    { ...call, onPhase: (phase) => progress.enter(phase) },
+    (operation) => perform(services, plan, target, operation, progress),
+  );
+  const totalMs = performance.now() - startedAt;
+  return { ...result.checkpoint, ref, cost: { totalMs, pausedMs: result.pausedMs, bytes: result.bytes }, leftBehind };
+}
+
+interface Performed {
+  readonly checkpoint: Checkpoint;
+  readonly pausedMs: number;
+  readonly bytes: CheckpointCost["bytes"];
+}
+
+async function perform(
+  services: Services,
+  plan: CheckpointPlan,
+  target: CheckpointTarget,
+  operation: Operation,
+  progress: Progress,
+): Promise<Performed> {
+  const { record, ref } = target;
+  operation.enter("prepare");
+  const others = await Promise.all(
+    plan.parts.map((make, at) =>
+      make({ containerId: record.id, content: services.content, ref: operation.ref(`part-${at}`) }, operation.call),
+    ),
+  );
+  const platform = { architecture: target.platform.architecture, os: target.platform.os };
+  const blob = async (part: string, mediaType: string, bytes: Uint8Array): Promise<Descriptor> => ({
+    ...(await writeBlob(services.content, bytes, { mediaType, ref: operation.ref(part) }, operation.call)),
+    platform,
+  });
+  const [runtimeOptions, criuOptions] = await Promise.all([
+    target.parts.runtime && record.runtime.options !== undefined
+      ? blob("runtime-options", CheckpointMediaType.runtimeOptions, encodeAny(record.runtime.options))
+      : undefined,
+    target.parts.task
+      ? blob(
+          "criu-options",
+          CheckpointMediaType.criuOptions,
+          encodeAny(packAny(CheckpointOptionsSchema, criuOptionsMessage(plan.criu, false))),
+        )
+      : undefined,
+  ]);
+  const captured = await capture(services, plan, target, operation, progress);
+
+  operation.enter("write");
+  await verify(services, captured, operation);
+  const { include, ...image } = target.image;
+  const index = checkpointIndex({
+    containerId: record.id,
+    createdAt: captured.at,
+    image: { ...image, ...(include === undefined ? {} : { descriptor: include }) },
+    runtime: { name: record.runtime.name, options: runtimeOptions },
+    snapshotter: record.snapshotter,
+    rw: captured.rw && { ...captured.rw, platform },
+    task: captured.task && { ...captured.task, platform },
+    spec: captured.spec && { ...captured.spec, platform },
+    criuOptions,
+    others,
+    annotations: plan.annotations,
+  });
+  const descriptor = await writeBlob(
+    services.content,
+    encodeIndex(index),
+    { mediaType: MEDIA_TYPE_INDEX, ref: operation.ref("index"), labels: gcLabels(index.manifests) },
+    operation.call,
+  );
+  operation.enter("register");
+  let registered = false;
+  // The record may have been made although its reply was lost: then the call failed, and the record must not stay.
+  operation.onFailure(`image ${ref}`, async (call) => {
+    if (registered || (await services.images.get(ref, call)).target.digest !== descriptor.digest) return;
+    await services.images.delete(ref, { ...call, sync: true });
+  });
+  await services.images.create(ref, descriptor, { ...operation.call, labels: plan.labels });
+  registered = true;
+  const pausedMs = await captured.release(plan.exit);
+  operation.enter("done");
+  const size = (part: Descriptor | undefined) => part?.size ?? 0;
+  const written = [runtimeOptions, criuOptions, captured.spec, descriptor, ...others];
+  return {
+    checkpoint: { ...parseCheckpoint(index, descriptor), ref },
+    pausedMs,
+    bytes: {
+      task: size(captured.task),
+      rw: size(captured.rw),
+      other: written.reduce((total, part) => total + size(part), 0),
+    },
+  };
+}
+
+/** The daemon made these blobs, not we: each must be there, with the size it was announced with. */
+async function verify(services: Services, captured: Captured, operation: Operation): Promise<void> {
+  const parts = [captured.task, captured.spec, captured.rw].filter((part) => part !== undefined);
+  await Promise.all(
+    parts.map(async (part) => {
+      const info = await services.content.info(part.digest, operation.call);
+      if (info.size !== part.size || info.size === 0) {
+        throw new DataLossError(
+          `Cannot register the checkpoint: ${part.digest} has ${info.size} bytes, expected ${part.size}`,
+        );
+      }
+    }),
+  );
+}

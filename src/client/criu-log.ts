@@ -1,0 +1,63 @@
+import { open } from "node:fs/promises";
+import { type ContainerdError, errorFor, isContainerdError } from "../errors.js";
+import type { Services } from "./services.js";
+
+const TAIL = 256 * 1024;
+const MOST_LINES = 10;
+
+/** Explanations for what criu says most often. */
+const hints: readonly (readonly [RegExp, string])[] = [
+  [
+    /Connected TCP socket/,
+    "The task has established TCP connections: checkpoint it with withCheckpointTask({ openTcp: true }).",
+  ],
+  [/file locks are hold/i, "The task holds file locks: checkpoint it with withCheckpointTask({ fileLocks: true })."],
+  [
+    /External socket is used|external unix/i,
+    "The task uses a unix socket of the outside: withCheckpointTask({ externalUnixSockets: true }) accepts it.",
+  ],
+  [
+    /No space left on device/,
+    "The daemon's temporary directory is full: the dump needs as much space as the task has memory.",
+  ],
+  [/iptables-restore/, "criu finds no iptables: install it, or put `network-lock nftables` into criu's configuration."],
+  [/Unexpected rt vDSO|vdso: Failed/, "This criu is too old for the running kernel."],
+];
+
+/** Adds criu's own words to a failed dump or restore, when its log lies on this machine. */
+export async function withCriuLog(services: Services, reason: unknown, workPath?: string): Promise<unknown> {
+  if (!isContainerdError(reason)) return reason;
+  const named = /path=\s*(\/\S+\.log)/.exec(reason.message)?.[1];
+  const candidates = [named, workPath && `${workPath}/dump.log`, workPath && `${workPath}/restore.log`];
+  const path = candidates.find((candidate) => candidate !== undefined && candidate !== "");
+  const lines = services.local && path !== undefined ? await errorLines(path) : [];
+  return explainCriu(reason, lines);
+}
+
+/** The same error with criu's lines, and a hint when one of them is known. */
+export function explainCriu(error: ContainerdError, lines: readonly string[]): ContainerdError {
+  const text = [error.message, ...lines].join("\n");
+  const hint = error.hint ?? hints.find(([pattern]) => pattern.test(text))?.[1];
+  if (lines.length === 0 && hint === error.hint) return error;
+  const last = lines.at(-1);
+  const message = last === undefined ? error.message : `${error.message}; criu says: ${last}`;
+  const { method, namespace, operation } = error;
+  return errorFor(error.code, message, { cause: error, hint, method, namespace, operation, criuLog: lines });
+}
+
+/** The last error lines of a criu log; none when it cannot be read. */
+async function errorLines(path: string): Promise<string[]> {
+  try {
+    await using file = await open(path, "r");
+    const { size } = await file.stat();
+    const length = Math.min(size, TAIL);
+    const { buffer } = await file.read({ buffer: Buffer.alloc(length), position: size - length });
+    const lines = buffer.toString("utf8").split("\n");
+    return lines
+      .filter((line) => /\bError\b/.test(line))
+      .map((line) => line.trim())
+      .slice(-MOST_LINES);
+  } catch {
+    return [];
+  }
+}

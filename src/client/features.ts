@@ -1,0 +1,102 @@
+import { create } from "@bufbuild/protobuf";
+import { Introspection } from "../api/services/introspection/v1/introspection_pb.js";
+import { RuntimeInfoSchema, RuntimeRequestSchema } from "../api/types/introspection_pb.js";
+import type { CallOptions } from "../call-options.js";
+import { FailedPreconditionError, isContainerdError } from "../errors.js";
+import type { Platform } from "../oci/platform.js";
+import { packAny, unpackAny } from "../typeurl.js";
+import type { ContainerRecord } from "./container-record.js";
+import type { Plugin } from "./introspection.js";
+import type { Services } from "./services.js";
+
+// A daemon's plugins do not change while it runs; a client that outlives a restart asks again at most a minute later.
+const REMEMBER_MS = 60_000;
+const remembered = new WeakMap<object, Map<string, { readonly at: number; readonly value: Promise<unknown> }>>();
+
+/** @throws {FailedPreconditionError} when the daemon has no such plugin, or could not load it */
+export async function requirePlugin(
+  services: Services,
+  type: string,
+  id: string,
+  needed: boolean,
+  call: CallOptions,
+): Promise<void> {
+  if (!needed) return;
+  const plugin = (await plugins(services, call)).find((one) => one.type === type && one.id === id);
+  if (plugin !== undefined && plugin.initError === undefined) return;
+  throw new FailedPreconditionError(
+    plugin === undefined
+      ? `The daemon has no plugin ${type}.${id}`
+      : `The daemon could not load plugin ${type}.${id}: ${plugin.initError}`,
+  );
+}
+
+/** The platform of the containers the daemon runs: where it says nothing, linux/amd64. */
+export async function daemonPlatform(services: Services, call: CallOptions): Promise<Platform> {
+  const all = await plugins(services, call);
+  const platforms = all.find((one) => one.type === "io.containerd.runtime.v2" && one.platforms.length > 0)?.platforms;
+  return platforms?.[0] ?? { os: "linux", architecture: "amd64" };
+}
+
+/**
+ * Asks the runtime itself whether it was built to checkpoint. Daemons before 2.0 cannot be asked, and a runtime that
+ * says nothing is given the benefit of the doubt.
+ *
+ * @throws {FailedPreconditionError} when it says no
+ */
+export async function requireCheckpointSupport(
+  services: Services,
+  { runtime }: ContainerRecord,
+  needed: boolean,
+  call: CallOptions,
+): Promise<void> {
+  if (!needed) return;
+  const key = `runtime ${runtime.name} ${runtime.options === undefined ? "" : Buffer.from(runtime.options.value).toString("base64")}`;
+  const features = await remember(services, key, () => runtimeFeatures(services, runtime, call));
+  if (features?.annotations?.["org.opencontainers.runc.checkpoint.enabled"] === "false") {
+    throw new FailedPreconditionError(`Runtime ${runtime.name} was built without checkpoint support`);
+  }
+}
+
+interface RuntimeFeatures {
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+async function runtimeFeatures(
+  services: Services,
+  runtime: ContainerRecord["runtime"],
+  call: CallOptions,
+): Promise<RuntimeFeatures | undefined> {
+  const request = create(RuntimeRequestSchema, {
+    runtimePath: runtime.name,
+    ...(runtime.options === undefined ? {} : { options: runtime.options }),
+  });
+  try {
+    const reply = await services.rpc.unary(
+      Introspection.method.pluginInfo,
+      { type: "io.containerd.runtime.v2", id: "task", options: packAny(RuntimeRequestSchema, request) },
+      call,
+    );
+    const info = reply.extra === undefined ? undefined : unpackAny(reply.extra, RuntimeInfoSchema);
+    if (info?.features === undefined) return undefined;
+    return JSON.parse(new TextDecoder().decode(info.features.value)) as RuntimeFeatures;
+  } catch (reason) {
+    if (call.signal?.aborted || !isContainerdError(reason) || reason.code === "unavailable") throw reason;
+    return undefined;
+  }
+}
+
+function plugins(services: Services, call: CallOptions): Promise<readonly Plugin[]> {
+  return remember(services, "plugins", () => services.introspection.plugins([], call));
+}
+
+function remember<T>(services: Services, key: string, ask: () => Promise<T>): Promise<T> {
+  const answers = remembered.get(services.introspection) ?? new Map<string, { at: number; value: Promise<unknown> }>();
+  remembered.set(services.introspection, answers);
+  const known = answers.get(key);
+  if (known !== undefined && Date.now() - known.at < REMEMBER_MS) return known.value as Promise<T>;
+  const value = ask();
+  answers.set(key, { at: Date.now(), value });
+  value.catch(() => answers.delete(key));
+  return value;
+}

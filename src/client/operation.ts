@@ -1,0 +1,168 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CallOptions } from "../call-options.js";
+import {
+  type ContainerdError,
+  DeadlineExceededError,
+  errorFor,
+  isContainerdError,
+  isNotFound,
+  type OperationFailure,
+} from "../errors.js";
+import type { Lease } from "../leases/lease.js";
+import type { Services } from "./services.js";
+
+/** Labels that an operation's lease carries, so that what it left behind can be found again. */
+export const OperationLabel = {
+  /** What it was: `checkpoint` or `restore`. */
+  kind: "containerd-client.operation",
+  /** The container it was about. */
+  container: "containerd-client.operation.container",
+} as const;
+
+// Long enough for a daemon to be restarted by its supervisor.
+const CLEANUP_MS = 60_000;
+const LONGEST_PAUSE_MS = 1_000;
+
+interface Undo {
+  readonly what: string;
+  readonly undo: (call: CallOptions) => Promise<unknown>;
+}
+
+/** One checkpoint or restore under way: its id, its lease, where it is, and what is to be undone should it fail. */
+export class Operation {
+  readonly id: string;
+  readonly lease: Lease;
+  /** For every call of the operation: the caller's signal, its deadline, the lease. */
+  readonly call: CallOptions;
+  phase = "preflight";
+  readonly #onFailure: Undo[] = [];
+  readonly #atEnd: Undo[] = [];
+  readonly #onPhase: (phase: string) => void;
+
+  constructor(id: string, lease: Lease, signal: AbortSignal | undefined, onPhase: (phase: string) => void) {
+    this.id = id;
+    this.lease = lease;
+    this.call = { signal, lease };
+    this.#onPhase = onPhase;
+  }
+
+  /** A name for one part: an ingest ref, a snapshot key. */
+  ref(part: string): string {
+    return `${this.id}/${part}`;
+  }
+
+  /** Says where the operation is now. */
+  enter(phase: string): void {
+    this.phase = phase;
+    this.#onPhase(phase);
+  }
+
+  /** To be done when the operation fails, newest first. */
+  onFailure(what: string, undo: Undo["undo"]): void {
+    this.#onFailure.push({ what, undo });
+  }
+
+  /** To be done however the operation ends, newest first. */
+  atEnd(what: string, undo: Undo["undo"]): void {
+    this.#atEnd.push({ what, undo });
+  }
+
+  /** Does what was registered and says what could not be done. The caller's signal plays no part. */
+  async finish(failed: boolean): Promise<string[]> {
+    const undos = [...(failed ? this.#onFailure.splice(0).reverse() : []), ...this.#atEnd.splice(0).reverse()];
+    const left: string[] = [];
+    for (const { what, undo } of undos) {
+      const problem = await insist(undo);
+      if (problem !== undefined) left.push(`${what}: ${problem.message}`);
+    }
+    return left;
+  }
+}
+
+/** What the caller of an operation may set. */
+export interface OperationOptions extends CallOptions {
+  /** Told when the operation enters a phase. */
+  readonly onPhase?: ((phase: string) => void) | undefined;
+}
+
+/**
+ * Runs `body` as one operation: under a lease of its own, ended by the caller's signal or deadline, and cleaned up
+ * whatever happens. Errors leave with what is known about the operation.
+ */
+export async function operate<T>(
+  services: Services,
+  kind: OperationFailure["kind"],
+  containerId: string,
+  options: OperationOptions,
+  body: (operation: Operation) => Promise<T>,
+): Promise<{ readonly result: T; readonly leftBehind: readonly string[] }> {
+  const { timeoutMs } = options;
+  const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+  const signals = [options.signal, deadline].filter((signal) => signal !== undefined);
+  const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
+  signal?.throwIfAborted();
+  const id = `containerd-client-${kind}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+  const labels = { [OperationLabel.kind]: kind, [OperationLabel.container]: containerId };
+  const lease = await services.leases.create({ id, labels, signal });
+  const operation = new Operation(id, lease, signal, options.onPhase ?? (() => {}));
+  let failed = true;
+  operation.atEnd(`lease ${id}`, (call) => services.leases.delete(lease, { ...call, sync: failed }));
+  try {
+    const result = await body(operation);
+    failed = false;
+    return { result, leftBehind: await operation.finish(false) };
+  } catch (reason) {
+    const leftBehind = await operation.finish(true);
+    if (options.signal?.aborted) throw options.signal.reason;
+    const error = deadline?.aborted
+      ? new DeadlineExceededError(`The ${kind} of container ${containerId} took longer than ${timeoutMs} ms`, {
+          cause: reason,
+        })
+      : reason;
+    if (!isContainerdError(error)) throw error;
+    const taskStatus = await statusOf(services, containerId);
+    throw explain(error, { id, kind, phase: operation.phase, containerId, taskStatus, leftBehind });
+  }
+}
+
+/** The same failure, with what is known about the operation; its class, message and stack stay. */
+export function explain(error: ContainerdError, operation: OperationFailure): ContainerdError {
+  const { code, message, hint, method, namespace, criuLog } = error;
+  const explained = errorFor(code, message, {
+    cause: error.cause ?? error,
+    hint,
+    method,
+    namespace,
+    criuLog,
+    operation,
+  });
+  if (error.stack !== undefined) explained.stack = error.stack;
+  return explained;
+}
+
+/** Tries until it works, until the object is gone, or until the clean-up's own deadline. */
+async function insist(undo: Undo["undo"]): Promise<Error | undefined> {
+  const end = Date.now() + CLEANUP_MS;
+  for (let wait = 25; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
+    try {
+      await undo({ timeoutMs: Math.max(end - Date.now(), 1) });
+      return undefined;
+    } catch (reason) {
+      if (isNotFound(reason)) return undefined;
+      const error = reason instanceof Error ? reason : new Error(String(reason));
+      if (!isContainerdError(reason, "unavailable") || Date.now() + wait > end) return error;
+    }
+    await sleep(wait);
+  }
+}
+
+async function statusOf(services: Services, containerId: string): Promise<string> {
+  try {
+    const container = await services.containers.get(containerId, { timeoutMs: 5_000 });
+    const task = await container.task({ timeoutMs: 5_000 });
+    return (await task.status({ timeoutMs: 5_000 })).status;
+  } catch (reason) {
+    return isNotFound(reason) ? "absent" : "unknown";
+  }
+}

@@ -1,0 +1,101 @@
+import type { CallOptions } from "../call-options.js";
+import { type Checkpoint, checkpointName } from "../checkpoint/document.js";
+import { FailedPreconditionError, isNotFound, NotFoundError } from "../errors.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import type { Digest } from "../oci/digest.js";
+import { normalizePlatform } from "../oci/platform.js";
+import { imageOnChain, platformImages } from "./base-image.js";
+import { daemonPlatform } from "./features.js";
+import type { Services } from "./services.js";
+
+/** What a restored root filesystem is prepared from. */
+export interface RestoreBase {
+  /** The snapshot to stand on. */
+  readonly chainId: Digest;
+  /** Unpacked first; `undefined` when the snapshot is there already. */
+  readonly unpack?: Descriptor;
+}
+
+/**
+ * Finds the base image by what it is, not by what its name stands for today: by the chain id of its layers, then by
+ * its digest, and by its name only where the checkpoint says nothing else.
+ */
+export async function restoreBase(
+  services: Services,
+  checkpoint: Checkpoint,
+  snapshotter: string,
+  call: CallOptions,
+): Promise<RestoreBase> {
+  const { chainId } = checkpoint.image;
+  if (chainId !== undefined && (await isUnpacked(services, snapshotter, chainId, call))) return { chainId };
+  const target = await baseTarget(services, checkpoint, call);
+  const image =
+    chainId === undefined
+      ? await imageForDaemon(services, target, call)
+      : await imageOnChain(services.content, target, chainId, call);
+  if (image === undefined) {
+    throw new FailedPreconditionError(
+      chainId === undefined
+        ? `Cannot restore ${checkpointName(checkpoint)}: base image ${target.digest} has nothing for the daemon's platform`
+        : `Cannot restore ${checkpointName(checkpoint)}: base image ${target.digest} does not have the layers it was made on (${chainId})`,
+    );
+  }
+  if (await isUnpacked(services, snapshotter, image.chainId, call)) return { chainId: image.chainId };
+  return { chainId: image.chainId, unpack: image.manifest };
+}
+
+async function baseTarget(services: Services, checkpoint: Checkpoint, call: CallOptions): Promise<Descriptor> {
+  const { name, digest, descriptor } = checkpoint.image;
+  if (descriptor !== undefined) return descriptor;
+  const named = name === undefined ? undefined : await targetOf(services, name, call);
+  if (named !== undefined && (digest === undefined || named.digest === digest)) return named;
+  if (digest !== undefined) {
+    for await (const image of services.images.list([`target.digest==${digest}`], call)) return image.target;
+  }
+  if (named === undefined) {
+    throw new NotFoundError(
+      `Cannot restore ${checkpointName(checkpoint)}: its base image ${JSON.stringify(name ?? "")}${digest === undefined ? "" : ` (${digest})`} is not here`,
+      {
+        namespace: services.namespace,
+        hint: "Import or pull the base image first, or checkpoint with withCheckpointImage().",
+      },
+    );
+  }
+  throw new FailedPreconditionError(
+    `Cannot restore ${checkpointName(checkpoint)}: it was made on ${digest}, but ${JSON.stringify(name)} is ${named.digest} now`,
+    { namespace: services.namespace, hint: "Bring the image of that digest back, under any name." },
+  );
+}
+
+async function targetOf(services: Services, name: string, call: CallOptions): Promise<Descriptor | undefined> {
+  try {
+    return (await services.images.get(name, call)).target;
+  } catch (reason) {
+    if (isNotFound(reason)) return undefined;
+    throw reason;
+  }
+}
+
+async function imageForDaemon(services: Services, target: Descriptor, call: CallOptions) {
+  const wanted = normalizePlatform(await daemonPlatform(services, call));
+  for await (const image of platformImages(services.content, target, call)) {
+    const { os, architecture } = normalizePlatform(image.config);
+    if (os === wanted.os && architecture === wanted.architecture) return image;
+  }
+  return undefined;
+}
+
+async function isUnpacked(
+  services: Services,
+  snapshotter: string,
+  chainId: Digest,
+  call: CallOptions,
+): Promise<boolean> {
+  try {
+    const { kind } = await services.snapshots(snapshotter).stat(chainId, call);
+    return kind === "committed";
+  } catch (reason) {
+    if (isNotFound(reason)) return false;
+    throw reason;
+  }
+}

@@ -1,0 +1,190 @@
+import { stat } from "node:fs/promises";
+import { isAbsolute } from "node:path";
+import type { Any } from "@bufbuild/protobuf/wkt";
+import { CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
+import type { CallOptions } from "../call-options.js";
+import { type CriuSetting, criuSettingsNeeded } from "../checkpoint/criu-config.js";
+import { type Checkpoint, checkpointName } from "../checkpoint/document.js";
+import type { RestorePlan } from "../checkpoint/restore-plan.js";
+import { readBlob } from "../content/blob.js";
+import {
+  AlreadyExistsError,
+  DataLossError,
+  FailedPreconditionError,
+  InvalidArgumentError,
+  isNotFound,
+  NotFoundError,
+} from "../errors.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import type { Spec } from "../oci/runtime-spec.js";
+import { decodeAny, RuntimeSpecType, unpackAny, unpackJson } from "../typeurl.js";
+import { criuOptionsOf } from "./criu-options.js";
+import { requirePlugin } from "./features.js";
+import { type RestoreBase, restoreBase } from "./restore-base.js";
+import type { Services } from "./services.js";
+
+const DEFAULT_RUNTIME = "io.containerd.runc.v2";
+const DEFAULT_SNAPSHOTTER = "overlayfs";
+
+/** What a restore will make, once everything that can be known beforehand has been looked at. */
+export interface RestoreTarget {
+  readonly snapshotter: string;
+  /** What the root filesystem is prepared from; `undefined` when the container is to have none. */
+  readonly base: RestoreBase | undefined;
+  readonly rw: Descriptor | undefined;
+  readonly runtime: { readonly name: string; readonly options?: Any };
+  readonly spec: Spec;
+  /** What criu must be told when the task is thawed. */
+  readonly criuSettings: readonly CriuSetting[];
+}
+
+/** Looks at everything that could make the restore fail, before anything is made. */
+export async function restorePreflight(
+  services: Services,
+  id: string,
+  checkpoint: Checkpoint,
+  plan: RestorePlan,
+  call: CallOptions,
+): Promise<RestoreTarget> {
+  await requireCriuConfig(plan);
+  const snapshotter = plan.snapshotter ?? checkpoint.snapshotter ?? DEFAULT_SNAPSHOTTER;
+  const withImage = plan.image ?? (checkpoint.image.name !== undefined || checkpoint.image.descriptor !== undefined);
+  const rw = (plan.rw ?? true) ? checkpoint.rw : undefined;
+  if (plan.rw === true && rw === undefined) {
+    throw new FailedPreconditionError(
+      `Cannot restore the rw layer of ${checkpointName(checkpoint)}: the checkpoint has none`,
+    );
+  }
+  if (rw !== undefined && !withImage) {
+    throw new InvalidArgumentError(
+      `Cannot restore the rw layer of ${checkpointName(checkpoint)} without its base image`,
+    );
+  }
+  await Promise.all([
+    refuseTaken(services, id, snapshotter, withImage, call),
+    requirePlugin(services, "io.containerd.snapshotter.v1", snapshotter, withImage, call),
+    ...[checkpoint.task, rw].map((part) => requireWhole(services, checkpoint, part, call)),
+  ]);
+  const [base, runtime, spec, criuSettings] = await Promise.all([
+    withImage ? restoreBase(services, checkpoint, snapshotter, call) : undefined,
+    runtimeOf(services, checkpoint, plan, call),
+    specOf(services, checkpoint, plan, call),
+    settingsOf(services, checkpoint, call),
+  ]);
+  if (criuSettings.length > 0 && plan.criuConfig === undefined) {
+    throw new FailedPreconditionError(
+      `Cannot restore ${checkpointName(checkpoint)}: containerd would silently lose its ${criuSettings.map(({ what }) => what).join(", ")}`,
+      {
+        hint: `Use withRestoreCriuConfig() with a directory the daemon's host shares, or with a file there that says: ${criuSettings.map(({ line }) => line).join(", ")}.`,
+      },
+    );
+  }
+  return { snapshotter, base, rw, runtime, spec, criuSettings };
+}
+
+async function requireCriuConfig({ criuConfig }: RestorePlan): Promise<void> {
+  if (criuConfig === undefined) return;
+  const path = "path" in criuConfig ? criuConfig.path : criuConfig.directory;
+  if (!isAbsolute(path)) {
+    throw new InvalidArgumentError(`Cannot use criu configuration ${JSON.stringify(path)}: the path must be absolute`);
+  }
+  if ("path" in criuConfig) return;
+  const directory = await stat(path).catch((cause: unknown) => {
+    throw new InvalidArgumentError(`Cannot write a criu configuration in ${path}`, { cause });
+  });
+  if (!directory.isDirectory())
+    throw new InvalidArgumentError(`Cannot write a criu configuration: ${path} is not a directory`);
+}
+
+async function refuseTaken(
+  services: Services,
+  id: string,
+  snapshotter: string,
+  snapshot: boolean,
+  call: CallOptions,
+): Promise<void> {
+  const [container, key] = await Promise.all([
+    exists(services.containers.get(id, call)),
+    snapshot ? exists(services.snapshots(snapshotter).stat(id, call)) : false,
+  ]);
+  if (!container && !key) return;
+  const what = container ? "a container of that id exists" : `snapshotter ${snapshotter} has a snapshot of that name`;
+  throw new AlreadyExistsError(`Cannot restore as ${JSON.stringify(id)}: ${what}`, {
+    namespace: services.namespace,
+    hint: "Delete it first, or restore under another id.",
+  });
+}
+
+async function exists(found: Promise<unknown>): Promise<boolean> {
+  try {
+    await found;
+    return true;
+  } catch (reason) {
+    if (isNotFound(reason)) return false;
+    throw reason;
+  }
+}
+
+/** A dump that is cut short makes criu loop without end: its size is looked at first. */
+async function requireWhole(
+  services: Services,
+  checkpoint: Checkpoint,
+  part: Descriptor | undefined,
+  call: CallOptions,
+): Promise<void> {
+  if (part === undefined) return;
+  try {
+    const { size } = await services.content.info(part.digest, call);
+    if (size === part.size) return;
+    throw new DataLossError(
+      `Cannot restore ${checkpointName(checkpoint)}: ${part.digest} has ${size} bytes, expected ${part.size}`,
+    );
+  } catch (reason) {
+    if (!isNotFound(reason)) throw reason;
+    throw new NotFoundError(
+      `Cannot restore ${checkpointName(checkpoint)}: its part ${part.digest} is not in the store`,
+      {
+        namespace: services.namespace,
+        cause: reason,
+      },
+    );
+  }
+}
+
+async function runtimeOf(
+  services: Services,
+  { runtime }: Checkpoint,
+  plan: RestorePlan,
+  call: CallOptions,
+): Promise<RestoreTarget["runtime"]> {
+  if (plan.runtime === false || runtime.name === undefined) return { name: DEFAULT_RUNTIME };
+  if (runtime.options === undefined) return { name: runtime.name };
+  return { name: runtime.name, options: decodeAny(await readBlob(services.content, runtime.options, call)) };
+}
+
+async function specOf(services: Services, checkpoint: Checkpoint, plan: RestorePlan, call: CallOptions): Promise<Spec> {
+  if (plan.spec === false) return { ociVersion: "1.0.2" };
+  if (checkpoint.spec === undefined) {
+    throw new FailedPreconditionError(`Cannot restore ${checkpointName(checkpoint)}: it holds no runtime spec`, {
+      hint: "Only checkpoints of a task hold one. Name other parts than withRestoreSpec() and build a spec with withRestoreSpecEdit().",
+    });
+  }
+  const spec = unpackJson(decodeAny(await readBlob(services.content, checkpoint.spec, call)), RuntimeSpecType.spec);
+  if (typeof spec !== "object" || spec === null || Array.isArray(spec)) {
+    throw new DataLossError(
+      `Cannot restore ${checkpointName(checkpoint)}: ${checkpoint.spec.digest} is not a runtime spec`,
+    );
+  }
+  return spec as Spec;
+}
+
+async function settingsOf(
+  services: Services,
+  checkpoint: Checkpoint,
+  call: CallOptions,
+): Promise<readonly CriuSetting[]> {
+  if (checkpoint.task === undefined) return [];
+  const any = checkpoint.criuOptions && decodeAny(await readBlob(services.content, checkpoint.criuOptions, call));
+  const message = any && unpackAny(any, CheckpointOptionsSchema);
+  return criuSettingsNeeded(services.content, checkpoint.task, message && criuOptionsOf(message), call);
+}

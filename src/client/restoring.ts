@@ -1,0 +1,139 @@
+import { unlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { CallOptions } from "../call-options.js";
+import { CRIU_CONFIG_ANNOTATION, criuConfigText } from "../checkpoint/criu-config.js";
+import { type Checkpoint, checkpointName, readCheckpoint } from "../checkpoint/document.js";
+import { planRestore, type RestoreOption, type RestorePlan } from "../checkpoint/restore-plan.js";
+import { FailedPreconditionError } from "../errors.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import type { Spec } from "../oci/runtime-spec.js";
+import { cgroupsPathFor } from "../oci/spec-options.js";
+import { packJson, RuntimeSpecType } from "../typeurl.js";
+import type { Container } from "./container.js";
+import type { Image } from "./image.js";
+import { type Operation, operate } from "./operation.js";
+import { type RestoreTarget, restorePreflight } from "./restore-preflight.js";
+import type { Services } from "./services.js";
+import { unpackImage } from "./unpack.js";
+
+/** A checkpoint, the image it is registered as, or that image's name. */
+export type CheckpointSource = Checkpoint | Image | string;
+
+/** The label that names the criu configuration file written for a container; the file goes when the container goes. */
+export const CRIU_CONFIG_LABEL = "containerd-client.criu-config";
+
+/** Makes a container from a checkpoint: the base image by digest, the rw layer over it, spec and runtime. All or nothing. */
+export async function performRestore(
+  services: Services,
+  id: string,
+  source: CheckpointSource,
+  options: readonly RestoreOption[],
+  call: CallOptions,
+): Promise<Container> {
+  const plan = planRestore(options);
+  const checkpoint = await resolveCheckpoint(services, source, call);
+  const target = await restorePreflight(services, id, checkpoint, plan, call);
+  const { result } = await operate(services, "restore", id, call, (operation) =>
+    make(services, id, checkpoint, plan, target, operation),
+  );
+  return result;
+}
+
+/** Reads the checkpoint a caller named in one way or another. */
+export async function resolveCheckpoint(
+  services: Services,
+  source: CheckpointSource,
+  call: CallOptions,
+): Promise<Checkpoint> {
+  if (typeof source !== "string" && "others" in source) return source;
+  const image = typeof source === "string" ? await services.images.get(source, call) : source;
+  return { ...(await readCheckpoint(services.content, image.target, call)), ref: image.name };
+}
+
+/** The dump to thaw a task from. */
+export async function resolveTaskCheckpoint(
+  services: Services,
+  source: CheckpointSource,
+  call: CallOptions,
+): Promise<Descriptor> {
+  const checkpoint = await resolveCheckpoint(services, source, call);
+  if (checkpoint.task !== undefined) return checkpoint.task;
+  throw new FailedPreconditionError(`Cannot thaw a task from ${checkpointName(checkpoint)}: it holds none`, {
+    hint: "Checkpoint with withCheckpointTask() to save the task's memory.",
+  });
+}
+
+async function make(
+  services: Services,
+  id: string,
+  checkpoint: Checkpoint,
+  plan: RestorePlan,
+  target: RestoreTarget,
+  operation: Operation,
+): Promise<Container> {
+  const { call } = operation;
+  const snapshots = services.snapshots(target.snapshotter);
+  if (target.base?.unpack !== undefined) {
+    operation.enter("unpack");
+    await unpackImage(services, target.base.unpack, { snapshotter: target.snapshotter }, call);
+  }
+  if (target.base !== undefined) {
+    operation.enter("snapshot");
+    const mounts = await snapshots.prepare(id, target.base.chainId, call);
+    operation.onFailure(`snapshot ${id}`, (undo) => snapshots.remove(id, undo));
+    operation.enter("rw");
+    if (target.rw !== undefined) await services.diffs.apply(target.rw, mounts, call);
+  }
+  operation.enter("container");
+  const { spec, labels } = await specFor(id, checkpoint, plan, target, operation);
+  const container = await services.containers.register(
+    {
+      id,
+      image: checkpoint.image.name ?? "",
+      runtime: target.runtime,
+      snapshotter: target.base === undefined ? "" : target.snapshotter,
+      snapshotKey: target.base === undefined ? "" : id,
+      labels,
+      spec: packJson(RuntimeSpecType.spec, spec),
+    },
+    call,
+  );
+  operation.onFailure(`container ${id}`, (undo) => container.delete(undo));
+  return container;
+}
+
+/** The checkpoint's spec with a cgroup of its own, criu's settings, and the caller's changes. */
+async function specFor(
+  id: string,
+  checkpoint: Checkpoint,
+  plan: RestorePlan,
+  target: RestoreTarget,
+  operation: Operation,
+): Promise<{ spec: Spec; labels: Record<string, string> }> {
+  const spec = structuredClone(target.spec);
+  const labels = { ...plan.labels };
+  // In the original's cgroup the clone would be killed with it, and runc refuses a cgroup that is not empty.
+  if (spec.linux?.cgroupsPath !== undefined && checkpoint.containerId !== id) {
+    spec.linux.cgroupsPath = cgroupsPathFor(spec.linux.cgroupsPath, id);
+  }
+  if (plan.criuConfig !== undefined) {
+    const path = await criuConfigFile(id, plan.criuConfig, target, operation);
+    spec.annotations = { ...spec.annotations, [CRIU_CONFIG_ANNOTATION]: path };
+    if ("directory" in plan.criuConfig) labels[CRIU_CONFIG_LABEL] = path;
+  }
+  for (const edit of plan.specEdits) edit(spec);
+  return { spec, labels };
+}
+
+async function criuConfigFile(
+  id: string,
+  config: NonNullable<RestorePlan["criuConfig"]>,
+  target: RestoreTarget,
+  operation: Operation,
+): Promise<string> {
+  if ("path" in config) return config.path;
+  const path = join(config.directory, `${id}.criu.conf`);
+  await writeFile(path, criuConfigText(target.criuSettings), { mode: 0o600, flag: "wx" });
+  operation.onFailure(`file ${path}`, () => unlink(path));
+  return path;
+}

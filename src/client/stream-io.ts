@@ -1,0 +1,119 @@
+import type { Readable, Writable } from "node:stream";
+import { FailedPreconditionError, InvalidArgumentError } from "../errors.js";
+import { type FifoDirectory, makeFifos, openFifoReader, openFifoWriter } from "./fifo.js";
+import type { IOContext, OpenIO, TaskIO } from "./task-io.js";
+import { InputStream, OutputStream } from "./task-streams.js";
+
+const DEFAULT_DIRECTORY = "/run/containerd/fifo";
+
+/** Streams of the caller's; each is left open when the process ends. */
+export interface StreamIOOptions {
+  /** What the process reads; `"pipe"` hands out a stream to write to. Without it the process has no input. */
+  readonly stdin?: Readable | "pipe" | undefined;
+  /** Takes what the process writes. Without it a stream to read from is handed out. */
+  readonly stdout?: Writable | undefined;
+  /** Takes what the process writes to standard error, as `stdout`. With a terminal there is none. */
+  readonly stderr?: Writable | undefined;
+  /** Where the named pipes are made, each process's in a directory of its own; this process and the daemon must both see it. `/run/containerd/fifo` when absent. */
+  readonly directory?: string | undefined;
+}
+
+/**
+ * Node streams, over named pipes: the daemon must run on this machine. Streams that are not given are handed out, as
+ * `task.io.stdout` and so on.
+ *
+ * @example
+ * ```ts
+ * const task = await container.newTask({ io: streamIO({ stdout: process.stdout, stderr: process.stderr }) });
+ * ```
+ * @example
+ * ```ts
+ * const task = await container.newTask({ io: streamIO({ stdin: "pipe" }) });
+ * await task.start();
+ * task.io.stdin?.end("hello\n");
+ * for await (const chunk of task.io.stdout ?? []) process.stdout.write(chunk);
+ * ```
+ */
+export function streamIO(options: StreamIOOptions = {}): TaskIO {
+  return { open: (context) => openStreams(options, context) };
+}
+
+async function openStreams(options: StreamIOOptions, context: IOContext): Promise<OpenIO> {
+  const { containerId, local, terminal } = context;
+  if (!local) {
+    throw new FailedPreconditionError(
+      `Cannot connect streams to container ${containerId}: the daemon is not known to run on this machine`,
+      { hint: "Streams go through named pipes, which both sides must see. Use fileIO() with a path on the daemon's host, or nullIO()." },
+    );
+  }
+  if (terminal && options.stderr !== undefined) {
+    throw new InvalidArgumentError(`Cannot give container ${containerId} a stderr: with a terminal there is only stdout`);
+  }
+  const names = [...(options.stdin === undefined ? [] : ["stdin"]), "stdout", ...(terminal ? [] : ["stderr"])];
+  const fifos = await makeFifos(options.directory ?? DEFAULT_DIRECTORY, names);
+  const streams = new Streams(fifos);
+  try {
+    return streams.open(options, terminal);
+  } catch (reason) {
+    await streams.close();
+    throw reason;
+  }
+}
+
+class Streams {
+  readonly #fifos: FifoDirectory;
+  readonly #outputs: OutputStream[] = [];
+  #input: InputStream | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(fifos: FifoDirectory) {
+    this.#fifos = fifos;
+  }
+
+  open(options: StreamIOOptions, terminal: boolean): OpenIO {
+    const stdout = this.#output("stdout", options.stdout);
+    const stderr = terminal ? undefined : this.#output("stderr", options.stderr);
+    if (options.stdin !== undefined) {
+      const source = options.stdin === "pipe" ? undefined : options.stdin;
+      this.#input = new InputStream(openFifoWriter(this.#fifos.path("stdin")), source);
+    }
+    const input = this.#input;
+    return {
+      request: {
+        stdin: input === undefined ? "" : this.#fifos.path("stdin"),
+        stdout: this.#fifos.path("stdout"),
+        stderr: terminal ? "" : this.#fifos.path("stderr"),
+        terminal,
+      },
+      ...(input?.handedOut === undefined ? {} : { stdin: input.handedOut }),
+      ...(stdout.handedOut === undefined ? {} : { stdout: stdout.handedOut }),
+      ...(stderr?.handedOut === undefined ? {} : { stderr: stderr.handedOut }),
+      started: (closeStdin) => {
+        for (const output of this.#outputs) output.armEnd();
+        input?.closeWith(closeStdin);
+      },
+      finish: async () => {
+        await Promise.all(this.#outputs.map((output) => output.finish()));
+        input?.finish();
+      },
+      close: () => this.close(),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#input?.stop();
+    for (const output of this.#outputs) output.stop();
+    await this.#fifos.remove();
+  }
+
+  #output(name: string, sink: Writable | undefined): OutputStream {
+    const output = new OutputStream(openFifoReader(this.#fifos.path(name)), sink);
+    this.#outputs.push(output);
+    return output;
+  }
+}

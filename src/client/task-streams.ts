@@ -1,0 +1,145 @@
+import type { Socket } from "node:net";
+import { finished, PassThrough, type Readable, type Writable } from "node:stream";
+import { isNotFound } from "../errors.js";
+import type { FifoReader } from "./fifo.js";
+
+// The process is gone: only what is on its way in the pipes can still come, unless a child it left behind goes on writing.
+const QUIET_MS = 2_000;
+const LONGEST_FINISH_MS = 10_000;
+
+/** Carries what a process writes into a stream. */
+export class OutputStream {
+  /** The stream to read from, where the caller gave none to write to. */
+  readonly handedOut: Readable | undefined;
+  readonly #fifo: FifoReader;
+  readonly #sink: Writable;
+  readonly #ended: Promise<void>;
+  #hurried = false;
+  #fault: Error | undefined;
+  #lastDataAt = 0;
+
+  constructor(fifo: FifoReader, sink: Writable | undefined) {
+    const own = sink === undefined ? new PassThrough() : undefined;
+    this.#fifo = fifo;
+    this.#sink = sink ?? (own as PassThrough);
+    this.handedOut = own;
+    const resume = (): unknown => fifo.socket.resume();
+    this.#sink.on("drain", resume);
+    this.#sink.on("close", resume);
+    this.#ended = new Promise((resolve) => {
+      fifo.socket.on("error", (reason) => {
+        this.#fault = reason;
+      });
+      fifo.socket.on("close", () => {
+        this.#sink.off("drain", resume);
+        this.#sink.off("close", resume);
+        if (this.#fault === undefined) own?.end();
+        else own?.destroy(this.#fault);
+        resolve();
+      });
+    });
+    fifo.socket.on("data", (chunk: Buffer) => this.#take(chunk));
+  }
+
+  /** To be called when the process has its own ends of the pipe: from now on they decide when the stream ends. */
+  armEnd(): void {
+    this.#fifo.armEnd();
+  }
+
+  /**
+   * Reads what is left, however slow the reader: it is no more than fits in the pipes.
+   *
+   * @throws {Error} when reading failed and no stream was handed out that could say so
+   */
+  async finish(): Promise<void> {
+    this.#hurried = true;
+    this.armEnd();
+    this.#fifo.socket.resume();
+    const startedAt = performance.now();
+    this.#lastDataAt = startedAt;
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<void>((resolve) => {
+      timer = setInterval(() => {
+        const now = performance.now();
+        if (now - this.#lastDataAt > QUIET_MS || now - startedAt > LONGEST_FINISH_MS) resolve();
+      }, QUIET_MS / 10);
+    });
+    await Promise.race([this.#ended, silence]);
+    clearInterval(timer);
+    if (this.#fault !== undefined && this.handedOut === undefined) throw this.#fault;
+  }
+
+  /** Closes the pipe; what is unread is lost. */
+  stop(): void {
+    this.armEnd();
+    this.#fifo.socket.destroy();
+  }
+
+  #take(chunk: Buffer): void {
+    this.#lastDataAt = performance.now();
+    // A process must not stop because somebody no longer listens: what nobody takes is dropped.
+    if (this.#sink.destroyed || this.#sink.writableEnded) return;
+    if (!this.#sink.write(chunk) && !this.#hurried) this.#fifo.socket.pause();
+  }
+}
+
+/** Carries a stream to a process that reads it. */
+export class InputStream {
+  /** The stream to write to, where the caller gave none to read from. */
+  readonly handedOut: Writable | undefined;
+  readonly #source: Readable;
+  readonly #socket: Socket;
+  readonly #started: Promise<() => Promise<void>>;
+  #start: (closeStdin: () => Promise<void>) => void = () => {};
+  #stopped = false;
+  #fault: { readonly reason: unknown } | undefined;
+
+  constructor(socket: Socket, source: Readable | undefined) {
+    const own = source === undefined ? new PassThrough() : undefined;
+    this.handedOut = own;
+    this.#source = source ?? (own as PassThrough);
+    this.#socket = socket;
+    this.#started = new Promise((resolve) => {
+      this.#start = resolve;
+    });
+    socket.on("error", (reason) => {
+      this.#fault = { reason };
+    });
+    this.#source.pipe(socket, { end: false });
+    // A source that fails is its owner's to hear of; for the process it is over like one that ended.
+    finished(this.#source, { writable: false }, () => void this.#end());
+  }
+
+  /** To be called when the process was started. */
+  closeWith(closeStdin: () => Promise<void>): void {
+    this.#start(closeStdin);
+  }
+
+  /** @throws what kept the process from getting all of its input, or from hearing of its end */
+  finish(): void {
+    this.stop();
+    if (this.#fault !== undefined) throw this.#fault.reason;
+  }
+
+  /** Lets go of the source, which stays as it is, and of the pipe. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#source.unpipe(this.#socket);
+    this.#socket.destroy();
+    if (this.handedOut !== undefined) this.handedOut.destroy();
+  }
+
+  async #end(): Promise<void> {
+    if (this.#stopped) return;
+    await new Promise<void>((resolve) => this.#socket.write("", () => resolve()));
+    const closeStdin = await this.#started;
+    try {
+      if (!this.#stopped) await closeStdin();
+    } catch (reason) {
+      // Without a process there is nothing to end.
+      if (!this.#stopped && !isNotFound(reason)) this.#fault = { reason };
+    }
+    this.stop();
+  }
+}

@@ -1,0 +1,1 @@
+export type { Lease, LeaseManager, LeaseOptions, LeaseResource } from "./lease.js";

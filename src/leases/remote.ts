@@ -1,0 +1,78 @@
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { Leases } from "../api/services/leases/v1/leases_pb.js";
+import type { CallOptions } from "../call-options.js";
+import { InvalidArgumentError, isNotFound } from "../errors.js";
+import type { Rpc } from "../rpc/rpc.js";
+import type { Lease, LeaseManager, LeaseOptions, LeaseResource } from "./lease.js";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const DISPOSE_MS = 10_000;
+const EXPIRE = "containerd.io/gc.expire";
+
+/** The leases of a daemon. */
+export class RemoteLeases implements LeaseManager {
+  readonly #rpc: Rpc;
+
+  /** Works in the namespace of `rpc`. */
+  constructor(rpc: Rpc) {
+    this.#rpc = rpc;
+  }
+
+  /** @inheritDoc */
+  async create(options: LeaseOptions = {}): Promise<Lease> {
+    const { id = "", expiresInMs = DAY_MS, labels, ...call } = options;
+    if (!(expiresInMs > 0)) throw new InvalidArgumentError(`Cannot create a lease that expires in ${expiresInMs} ms`);
+    const expiresAt = new Date(Date.now() + expiresInMs).toISOString().replace(/\.\d+Z$/, "Z");
+    const reply = await this.#rpc.unary(Leases.method.create, { id, labels: { ...labels, [EXPIRE]: expiresAt } }, call);
+    if (reply.lease === undefined) throw new InvalidArgumentError("The daemon made a lease without saying which");
+    return this.#lease(reply.lease);
+  }
+
+  /** @inheritDoc */
+  async *list(filters: readonly string[] = [], call: CallOptions = {}): AsyncGenerator<Lease, void, undefined> {
+    const { leases } = await this.#rpc.unary(Leases.method.list, { filters: [...filters] }, call);
+    for (const lease of leases) yield this.#lease(lease);
+  }
+
+  /** @inheritDoc */
+  async *resources(lease: Pick<Lease, "id">, call: CallOptions = {}): AsyncGenerator<LeaseResource, void, undefined> {
+    const { resources } = await this.#rpc.unary(Leases.method.listResources, { id: lease.id }, call);
+    for (const { id, type } of resources) yield { id, type };
+  }
+
+  /** @inheritDoc */
+  async addResource(lease: Pick<Lease, "id">, resource: LeaseResource, call: CallOptions = {}): Promise<void> {
+    await this.#rpc.unary(Leases.method.addResource, { id: lease.id, resource }, call);
+  }
+
+  /** @inheritDoc */
+  async deleteResource(lease: Pick<Lease, "id">, resource: LeaseResource, call: CallOptions = {}): Promise<void> {
+    await this.#rpc.unary(Leases.method.deleteResource, { id: lease.id, resource }, call);
+  }
+
+  /** @inheritDoc */
+  async delete(lease: Pick<Lease, "id">, options: { readonly sync?: boolean } & CallOptions = {}): Promise<void> {
+    const { sync = false, ...call } = options;
+    await this.#rpc.unary(Leases.method.delete, { id: lease.id, sync }, call);
+  }
+
+  #lease(lease: {
+    readonly id: string;
+    readonly labels: Record<string, string>;
+    readonly createdAt?: Timestamp | undefined;
+  }): Lease {
+    const { id, labels, createdAt } = lease;
+    return {
+      id,
+      labels: { ...labels },
+      createdAt: createdAt === undefined ? new Date(0) : timestampDate(createdAt),
+      [Symbol.asyncDispose]: async () => {
+        try {
+          await this.delete({ id }, { timeoutMs: DISPOSE_MS });
+        } catch (reason) {
+          if (!isNotFound(reason)) throw reason;
+        }
+      },
+    };
+  }
+}

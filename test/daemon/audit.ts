@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Daemon } from "../../lab/daemon.js";
+import type { Client } from "../../src/index.js";
+
+/** What `ctr` lists, one name a line; the library under test has no part in it. */
+export async function listed(daemon: Daemon, client: Client, ...args: string[]): Promise<string[]> {
+  const { stdout } = await daemon.ctr(["-n", client.namespace, ...args]);
+  return stdout
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+}
+
+/** Nothing of an operation is left: no lease, no ingest, no snapshot of ours. */
+export async function assertNothingLeft(daemon: Daemon, client: Client): Promise<void> {
+  const leases = await settled(async () => {
+    const names = await listed(daemon, client, "leases", "ls", "-q");
+    return names.filter((name) => name.startsWith("containerd-client-"));
+  });
+  assert.deepEqual(leases, [], "leases left behind");
+  const ingests = await settled(async () => (await listed(daemon, client, "content", "active")).slice(1));
+  assert.deepEqual(ingests, [], "ingests left behind");
+  const snapshots = await settled(async () => {
+    const lines = await listed(daemon, client, "snapshots", "ls");
+    return lines.filter((line) => line.startsWith("containerd-client-"));
+  });
+  assert.deepEqual(snapshots, [], "snapshots left behind");
+}
+
+/** The state `ctr` sees a task in; undefined when it sees none. */
+export async function taskState(daemon: Daemon, client: Client, id: string): Promise<string | undefined> {
+  const lines = await listed(daemon, client, "tasks", "ls");
+  return lines.map((line) => line.split(/\s+/)).find(([name]) => name === id)?.[2];
+}
+
+/** The events of one topic that were published while `act` ran. */
+export async function seen(client: Client, topic: string, act: () => Promise<unknown>): Promise<unknown[]> {
+  const stop = new AbortController();
+  const events: unknown[] = [];
+  const reading = (async () => {
+    for await (const event of client.events([topic], { signal: stop.signal })) events.push(event);
+  })().catch((reason: unknown) => {
+    if (!stop.signal.aborted) throw reason;
+  });
+  // The daemon does not say when a subscription stands.
+  await sleep(100);
+  await act();
+  await sleep(100);
+  stop.abort();
+  await reading;
+  return events;
+}
+
+async function settled(list: () => Promise<string[]>): Promise<string[]> {
+  // Some clean-up is the daemon's garbage collector's, which runs a moment later.
+  let left = await list();
+  for (let tries = 0; left.length > 0 && tries < 40; tries++) {
+    await sleep(50);
+    left = await list();
+  }
+  return left;
+}

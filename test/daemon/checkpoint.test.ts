@@ -1,0 +1,270 @@
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { CheckpointMediaType } from "../../src/checkpoint/media-types.js";
+import {
+  type Client,
+  type Container,
+  isAlreadyExists,
+  isFailedPrecondition,
+  isNotFound,
+  readBlob,
+  withCheckpointAnnotations,
+  withCheckpointImage,
+  withCheckpointLabels,
+  withCheckpointPart,
+  withCheckpointRuntime,
+  withCheckpointRW,
+  withCheckpointTask,
+  withCheckpointTaskExit,
+  writeBlob,
+} from "../../src/index.js";
+import { assertNothingLeft, seen } from "./audit.js";
+import { clientFor } from "./client.js";
+import { countOf, countsBeyond, discard, IMAGE, start } from "./counter.js";
+import { describeOnEachDaemon } from "./releases.js";
+
+describeOnEachDaemon("checkpoint", (daemon) => {
+  let client: Client;
+  let containers: Container[] = [];
+  let id = 0;
+  const next = () => `c${++id}`;
+  const started = async (args?: readonly string[]) => {
+    const made = await start(client, next(), args);
+    containers.push(made.container);
+    await countsBeyond(client, made.container, 2);
+    return made;
+  };
+
+  before(async () => {
+    client = await clientFor(daemon(), "checkpoint");
+  });
+  after(() => client.close());
+  beforeEach(() => {
+    containers = [];
+  });
+  afterEach(async () => {
+    for (const container of containers) await discard(container);
+    for await (const image of client.images.list())
+      if (image.name !== IMAGE) await client.images.delete(image.name, { sync: true });
+    await assertNothingLeft(daemon(), client);
+  });
+
+  it("captures everything and leaves the task running", async () => {
+    const { container, task } = await started();
+    const checkpoint = await container.checkpoint("cp:1");
+    assert.equal((await task.status()).status, "running");
+    await countsBeyond(client, container, await countOf(client, container));
+    for (const part of [
+      checkpoint.task,
+      checkpoint.rw,
+      checkpoint.spec,
+      checkpoint.criuOptions,
+      checkpoint.image.descriptor,
+    ]) {
+      assert.ok(part);
+      assert.equal((await client.content.info(part.digest)).size, part.size);
+    }
+    assert.ok(checkpoint.cost.pausedMs > 0 && checkpoint.cost.pausedMs < checkpoint.cost.totalMs);
+    assert.equal(checkpoint.cost.bytes.task, checkpoint.task?.size);
+    assert.deepEqual(checkpoint.leftBehind, []);
+    assert.equal((await client.images.get("cp:1")).target.digest, checkpoint.target.digest);
+  });
+
+  it("keeps its blobs from the garbage collector through the index alone", async () => {
+    const { container } = await started();
+    const checkpoint = await container.checkpoint("cp:1");
+    const lease = await client.leases.create();
+    await client.leases.delete(lease, { sync: true });
+    const { labels } = await client.content.info(checkpoint.target.digest);
+    const parts = [
+      checkpoint.image.descriptor,
+      checkpoint.rw,
+      checkpoint.task,
+      checkpoint.spec,
+      checkpoint.criuOptions,
+    ];
+    const refs = Object.entries(labels).filter(([key]) => key.startsWith("containerd.io/gc.ref.content."));
+    assert.deepEqual(refs.map(([, digest]) => digest).sort(), parts.map((part) => part?.digest).sort());
+    for (const part of parts) {
+      assert.ok(part);
+      await client.content.info(part.digest);
+    }
+  });
+
+  it("makes a second checkpoint of one container as whole as the first", async () => {
+    const { container } = await started();
+    const first = await container.checkpoint("cp:1");
+    await countsBeyond(client, container, await countOf(client, container));
+    const second = await container.checkpoint("cp:2");
+    assert.ok(first.task && second.task);
+    assert.notEqual(second.task.digest, first.task.digest);
+    assert.equal(second.spec?.digest, first.spec?.digest);
+    assert.equal((await client.content.info(second.task.digest)).size, second.task.size);
+    assert.equal(second.task.mediaType, CheckpointMediaType.task);
+  });
+
+  it("makes a third once the first two are deleted", async () => {
+    const { container } = await started();
+    for (const ref of ["cp:1", "cp:2"]) {
+      await container.checkpoint(ref);
+      await client.images.delete(ref, { sync: true });
+    }
+    const third = await container.checkpoint("cp:3");
+    assert.ok(third.task);
+    await client.content.info(third.task.digest);
+  });
+
+  it("gives the same index in every order of options", async () => {
+    const { container, task } = await started();
+    const options = [withCheckpointTask(), withCheckpointRW(), withCheckpointImage(), withCheckpointRuntime()];
+    await using _pause = await task.pause();
+    const kinds = [];
+    for (const [at, order] of [
+      options,
+      options.toReversed(),
+      [1, 3, 0, 2].map((n) => options[n] ?? withCheckpointRW()),
+    ].entries()) {
+      const { target } = await container.checkpoint(`cp:${at}`, order);
+      const index = JSON.parse(Buffer.from(await readBlob(client.content, target)).toString()) as {
+        manifests: { mediaType: string }[];
+        annotations: Record<string, string>;
+      };
+      kinds.push([index.manifests.map(({ mediaType }) => mediaType), Object.keys(index.annotations)]);
+    }
+    assert.deepEqual(kinds[1], kinds[0]);
+    assert.deepEqual(kinds[2], kinds[0]);
+  });
+
+  for (const [compression, mediaType] of [
+    ["gzip", "application/vnd.oci.image.layer.v1.tar+gzip"],
+    ["zstd", "application/vnd.oci.image.layer.v1.tar+zstd"],
+    ["none", "application/vnd.oci.image.layer.v1.tar"],
+  ] as const) {
+    it(`packs the rw layer as ${compression}`, async () => {
+      const { container } = await started();
+      const { rw, task } = await container.checkpoint("cp:1", [withCheckpointRW(compression)]);
+      assert.equal(rw?.mediaType, mediaType);
+      assert.equal(task, undefined);
+    });
+  }
+
+  it("ends the task when asked, after the checkpoint is registered", async () => {
+    const { container, task } = await started();
+    const topics: string[] = [];
+    const stop = new AbortController();
+    const watching = (async () => {
+      for await (const { topic } of client.events(["/tasks/exit", "/images/create"], { signal: stop.signal })) {
+        topics.push(topic);
+        if (topics.length === 2) return;
+      }
+    })();
+    await container.checkpoint("cp:1", [withCheckpointTaskExit()]);
+    assert.equal((await task.status()).status, "stopped");
+    await watching;
+    assert.deepEqual(topics, ["/images/create", "/tasks/exit"]);
+    stop.abort();
+  });
+
+  it("refuses a taken name before anything is frozen, and does not end the task", async () => {
+    const { container, task } = await started();
+    const paused = await seen(client, "/tasks/paused", () =>
+      assert.rejects(container.checkpoint(IMAGE, [withCheckpointTaskExit()]), isAlreadyExists),
+    );
+    assert.deepEqual(paused, []);
+    assert.equal((await task.status()).status, "running");
+  });
+
+  it("leaves a task paused that was paused before", async () => {
+    const { container, task } = await started();
+    const pause = await task.pause();
+    const { task: dump, cost } = await container.checkpoint("cp:1");
+    assert.ok(dump);
+    assert.equal(cost.pausedMs, 0);
+    assert.equal((await task.status()).status, "paused");
+    await pause[Symbol.asyncDispose]();
+    assert.equal((await task.status()).status, "running");
+  });
+
+  it("captures a container without a task: image and files", async () => {
+    const container = await client.containers.create(next(), { image: IMAGE });
+    containers.push(container);
+    const checkpoint = await container.checkpoint("cp:1");
+    assert.equal(checkpoint.task, undefined);
+    assert.ok(checkpoint.rw);
+    await assert.rejects(container.checkpoint("cp:2", [withCheckpointTask()]), isFailedPrecondition);
+  });
+
+  it("refuses a task that is not running", async () => {
+    const container = await client.containers.create(next(), { image: IMAGE });
+    containers.push(container);
+    const task = await container.newTask();
+    await assert.rejects(container.checkpoint("cp:1"), isFailedPrecondition);
+    await task.start();
+    await task.kill("SIGKILL");
+    await task.wait();
+    await assert.rejects(container.checkpoint("cp:1"), isFailedPrecondition);
+  });
+
+  it("refuses a container that is not there", async () => {
+    await assert.rejects(
+      client.containers.get("nobody").then((one) => one.checkpoint("cp:1")),
+      isNotFound,
+    );
+  });
+
+  it("says when the image's name stands for something else by now, and can do without it", async () => {
+    const { container } = await started();
+    const mine = await client.images.get(IMAGE);
+    const other = await client.images.create("docker.io/library/elsewhere:1", mine.target);
+    await client.images.delete(IMAGE);
+    try {
+      await assert.rejects(container.checkpoint("cp:1"), isNotFound);
+      const checkpoint = await container.checkpoint("cp:1", [withCheckpointTask(), withCheckpointRW()]);
+      assert.ok(checkpoint.image.chainId);
+      assert.equal(checkpoint.image.digest, undefined);
+    } finally {
+      await client.images.create(IMAGE, other.target);
+    }
+  });
+
+  it("lets exactly one of two checkpoints to one name win", async () => {
+    const [one, two] = [await started(), await started()];
+    const results = await Promise.allSettled([one.container.checkpoint("cp:1"), two.container.checkpoint("cp:1")]);
+    const won = results.filter(({ status }) => status === "fulfilled");
+    const lost = results.find((result) => result.status === "rejected");
+    assert.equal(won.length, 1);
+    assert.ok(isAlreadyExists(lost?.reason), String(lost?.reason));
+    for (const { task } of [one, two]) assert.equal((await task.status()).status, "running");
+  });
+
+  it("includes parts, annotations and labels of the caller's own", async () => {
+    const { container } = await started();
+    const checkpoint = await container.checkpoint("cp:1", [
+      withCheckpointRW(),
+      withCheckpointPart(({ content, ref, containerId }, call) =>
+        writeBlob(content, Buffer.from(`notes on ${containerId}`), { mediaType: "text/plain", ref }, call),
+      ),
+      withCheckpointAnnotations({ "org.example.why": "test" }),
+      withCheckpointLabels({ "org.example.keep": "yes" }),
+    ]);
+    assert.deepEqual(
+      checkpoint.others.map(({ mediaType }) => mediaType),
+      ["text/plain"],
+    );
+    assert.equal(checkpoint.annotations["org.example.why"], "test");
+    assert.equal((await client.images.get("cp:1")).labels["org.example.keep"], "yes");
+  });
+
+  describe("progress", () => {
+    it("names the phases in their order", async () => {
+      const { container } = await started();
+      const phases: string[] = [];
+      await container.checkpoint("cp:1", [], {
+        onProgress: ({ phase, part }) => {
+          if (part === undefined) phases.push(phase);
+        },
+      });
+      assert.deepEqual(phases, ["prepare", "pause", "capture", "resume", "write", "register", "done"]);
+    });
+  });
+});

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { describe, it } from "node:test";
+import { repositoryRoot } from "./repository.js";
+
+/** The table of ARCHITECTURE.md: a room, what it may import, and the sentence that says so. Files before their rooms. */
+const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly law: string }[] = [
+  { room: /^(errors|call-options)\.ts$/, may: /^$/, law: "errors and call-options import nothing" },
+  { room: /^typeurl\.ts$/, may: /^@bufbuild\/protobuf/, law: "typeurl imports protobuf only" },
+  { room: /^api\//, may: /^(@bufbuild\/protobuf|src\/api\/)/, law: "api/ is generated and imports protobuf only" },
+  {
+    room: /^oci\//,
+    may: /^(src\/(errors\.ts|oci\/)|node:crypto$)/,
+    law: "oci/ knows no protobuf, no streams, no files, no network",
+  },
+  {
+    room: /^rpc\//,
+    may: /^(src\/(errors|call-options)\.ts|src\/(rpc|api)\/|@bufbuild\/protobuf|@connectrpc\/connect|node:)/,
+    law: "rpc/ does not know what the calls are about",
+  },
+  {
+    room: /^content\/remote/,
+    may: /^(src\/(errors|call-options)\.ts|src\/(oci|content|rpc|api)\/|@bufbuild\/protobuf|node:)/,
+    law: "content/remote is the only file of its room that knows the daemon",
+  },
+  {
+    room: /^content\//,
+    may: /^(src\/(errors|call-options)\.ts|src\/(oci|content)\/|node:(?!fs|net|http))/,
+    law: "content/ knows no containers, no checkpoints and, outside its remote, no daemon",
+  },
+  {
+    room: /^leases\/remote/,
+    may: /^(src\/(errors|call-options)\.ts|src\/(leases|rpc|api)\/|@bufbuild\/protobuf|node:)/,
+    law: "leases/remote is the only file of its room that knows the daemon",
+  },
+  {
+    room: /^leases\//,
+    may: /^(src\/(errors|call-options)\.ts|src\/leases\/)/,
+    law: "leases/ knows no content and no checkpoints",
+  },
+  {
+    room: /^checkpoint\/archive\/tar\.ts$/,
+    may: /^(src\/errors\.ts|tar-stream$|node:)/,
+    law: "checkpoint/archive/tar.ts is the door to tar-stream",
+  },
+  {
+    room: /^checkpoint\//,
+    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|content(?!\/remote)|checkpoint)\/|src\/api\/types\/runc\/)/,
+    law: "checkpoint/ has no daemon, no filesystem and no clock",
+  },
+  {
+    room: /^(client\/|index\.ts$)/,
+    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|content|leases|checkpoint|client)\/|@bufbuild\/protobuf|node:)/,
+    law: "client/ stands on the floors below and on no dependency of theirs",
+  },
+];
+
+const doors: Readonly<Record<string, string>> = {
+  "@connectrpc/connect-node": "src/rpc/transport.ts",
+  "@connectrpc/connect": "src/rpc/status.ts",
+  "tar-stream": "src/checkpoint/archive/tar.ts",
+};
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+}
+
+function sources(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) return sources(path);
+    return entry.name.endsWith(".ts") ? [path] : [];
+  });
+}
+
+function importsOf(root: string): Import[] {
+  return sources(join(root, "src")).flatMap((path) => {
+    const file = relative(root, path);
+    const text = readFileSync(path, "utf8").replaceAll(/\/\*[\s\S]*?\*\//g, "");
+    return [...text.matchAll(/^(?:import|export)\b[^;"]*?(?:from\s+)?"([^"]+)";/gm)].map(([, specifier = ""]) => ({
+      file,
+      target: specifier.startsWith(".") ? normalize(join(dirname(file), specifier)).replace(/\.js$/, ".ts") : specifier,
+    }));
+  });
+}
+
+describe("the house", () => {
+  const imports = importsOf(repositoryRoot());
+
+  it("is read whole", () => {
+    assert.ok(imports.length > 100, `only ${imports.length} imports found: the reader is broken`);
+  });
+
+  it("has arrows that only go down", () => {
+    const broken = imports.flatMap(({ file, target }) => {
+      const rule = rules.find(({ room }) => room.test(file.replace(/^src\//, "")));
+      if (rule === undefined) return [`${file}: no rule for this room`];
+      return rule.may.test(target) ? [] : [`${file} imports ${target}: ${rule.law}`];
+    });
+    assert.deepEqual(broken, []);
+  });
+
+  it("has one door for each dependency", () => {
+    const manifest = JSON.parse(readFileSync(join(repositoryRoot(), "package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    const used = new Map<string, Set<string>>();
+    for (const { file, target } of imports) {
+      if (target.startsWith("src/") || target.startsWith("node:")) continue;
+      const name = target
+        .split("/")
+        .slice(0, target.startsWith("@") ? 2 : 1)
+        .join("/");
+      used.set(name, (used.get(name) ?? new Set()).add(file));
+    }
+    for (const [name, door] of Object.entries(doors)) assert.deepEqual([...(used.get(name) ?? [])], [door], name);
+    assert.deepEqual([...used.keys()].sort(), Object.keys(manifest.dependencies).sort());
+    for (const name of used.keys()) assert.ok(name === "@bufbuild/protobuf" || name in doors, `${name} has no door`);
+  });
+});
