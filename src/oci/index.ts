@@ -62,18 +62,22 @@ export {
   parseSpec,
   type Spec,
   type SpecCapabilities,
+  type SpecCpu,
   type SpecDevice,
   type SpecDeviceRule,
   type SpecIdMapping,
   type SpecLinux,
+  type SpecMemory,
   type SpecMount,
   type SpecNamespace,
   type SpecOption,
+  type SpecPids,
   type SpecProcess,
   type SpecResources,
   type SpecRlimit,
   type SpecRoot,
   type SpecUser,
+  type TerminalSize,
 } from "./runtime-spec.js";
 export { type ImageConfigOptions, withImageConfig } from "./spec-image.js";
 export {
@@ -89,7 +93,6 @@ export {
 export { withMounts, withoutMounts, withReadonlyRootFS } from "./spec-mounts.js";
 export {
   type EnvChanges,
-  type TerminalSize,
   withAnnotations,
   withArgs,
   withCwd,

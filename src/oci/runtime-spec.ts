@@ -53,12 +53,20 @@ export interface SpecRlimit {
   soft: Int64;
 }
 
+/** Size of a terminal in characters. */
+export interface TerminalSize {
+  /** Rows. */
+  readonly height: number;
+  /** Columns. */
+  readonly width: number;
+}
+
 /** The process to run, or one to run beside it. */
 export interface SpecProcess {
   /** Whether it has a terminal. */
   terminal?: boolean;
   /** Size of the terminal in characters. */
-  consoleSize?: { height: number; width: number };
+  consoleSize?: TerminalSize;
   /** Who runs it. */
   user: SpecUser;
   /** The command line. */
@@ -162,16 +170,52 @@ export interface SpecDeviceRule {
   access?: string;
 }
 
+/** How much memory, in bytes; -1 is no limit. */
+export interface SpecMemory {
+  /** How much it can ever have. */
+  limit?: Int64;
+  /** How much it keeps when memory is short. */
+  reservation?: Int64;
+  /** Memory and swap together. */
+  swap?: Int64;
+  /** Whatever else is there. */
+  [field: string]: unknown;
+}
+
+/** How much CPU time. */
+export interface SpecCpu {
+  /** Weight against others; 1024 is one share. */
+  shares?: Int64;
+  /** Microseconds it may run in every period; -1 is no limit. */
+  quota?: Int64;
+  /** Length of a period in microseconds. */
+  period?: Int64;
+  /** Which CPUs, such as `0-3`. */
+  cpus?: string;
+  /** Which memory nodes, such as `0`. */
+  mems?: string;
+  /** Whatever else is there. */
+  [field: string]: unknown;
+}
+
+/** How many processes and threads. */
+export interface SpecPids {
+  /** The most there can be; -1 is no limit. */
+  limit: Int64;
+  /** Whatever else is there. */
+  [field: string]: unknown;
+}
+
 /** What the container may use of the machine. */
 export interface SpecResources {
   /** Device rules; the last one that matches counts. */
   devices?: SpecDeviceRule[];
-  /** Memory; sizes in bytes. */
-  memory?: { limit?: Int64; reservation?: Int64; swap?: Int64; [field: string]: unknown };
-  /** CPU time; quota and period in microseconds. */
-  cpu?: { shares?: Int64; quota?: Int64; period?: Int64; cpus?: string; mems?: string; [field: string]: unknown };
+  /** Memory. */
+  memory?: SpecMemory;
+  /** CPU time. */
+  cpu?: SpecCpu;
   /** Processes and threads. */
-  pids?: { limit: Int64; [field: string]: unknown };
+  pids?: SpecPids;
   /** Whatever else is there. */
   [field: string]: unknown;
 }

@@ -13,7 +13,6 @@ export {
 export { withMounts, withoutMounts, withReadonlyRootFS } from "./spec-mounts.js";
 export {
   type EnvChanges,
-  type TerminalSize,
   withAnnotations,
   withArgs,
   withCwd,

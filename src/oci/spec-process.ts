@@ -1,18 +1,10 @@
 import { InvalidArgumentError } from "../errors.js";
 import type { Labels } from "./descriptor.js";
-import type { Int64, SpecOption } from "./runtime-spec.js";
+import type { Int64, SpecOption, TerminalSize } from "./runtime-spec.js";
 import { processOf } from "./spec-sections.js";
 
 /** Changes to an environment: a value sets the variable, null removes it. */
 export type EnvChanges = Readonly<Record<string, string | null>>;
-
-/** Size of a terminal in characters. */
-export interface TerminalSize {
-  /** Columns. */
-  readonly width: number;
-  /** Rows. */
-  readonly height: number;
-}
 
 /**
  * Sets the command line.
