@@ -142,7 +142,11 @@ async function make(
   );
 }
 
-async function prepareSnapshot(services: Services, { id, image, snapshotter }: Plan, leased: LeasedWork): Promise<void> {
+async function prepareSnapshot(
+  services: Services,
+  { id, image, snapshotter }: Plan,
+  leased: LeasedWork,
+): Promise<void> {
   const snapshots = services.snapshots(snapshotter);
   leased.onFailure(`snapshot ${id}`, async (undo) => {
     if (await isOurs(services, snapshotter, id, leased.id, undo)) await snapshots.remove(id, undo);
@@ -150,18 +154,30 @@ async function prepareSnapshot(services: Services, { id, image, snapshotter }: P
   try {
     await snapshots.prepare(id, image.chainId, { ...leased.call, labels: { [OWNER_LABEL]: leased.id } });
   } catch (reason) {
-    if (isAlreadyExists(reason)) throw taken(services, id, `snapshotter ${snapshotter} has a snapshot of that name`, reason);
+    if (isAlreadyExists(reason))
+      throw taken(services, id, `snapshotter ${snapshotter} has a snapshot of that name`, reason);
     throw reason;
   }
 }
 
 /** A call that ended without an answer may have made its object, and so may another caller with the same id. */
-async function isOurs(services: Services, snapshotter: string, key: string, owner: string, call: CallOptions): Promise<boolean> {
+async function isOurs(
+  services: Services,
+  snapshotter: string,
+  key: string,
+  owner: string,
+  call: CallOptions,
+): Promise<boolean> {
   const { labels } = await services.snapshots(snapshotter).stat(key, call);
   return labels[OWNER_LABEL] === owner;
 }
 
-async function removeOwnRecord(services: Services, { id, snapshotter }: Plan, owner: string, call: CallOptions): Promise<void> {
+async function removeOwnRecord(
+  services: Services,
+  { id, snapshotter }: Plan,
+  owner: string,
+  call: CallOptions,
+): Promise<void> {
   if (!(await isOurs(services, snapshotter, id, owner, call))) return;
   const container = await services.containers.get(id, call);
   const record = await container.info(call);
@@ -194,7 +210,11 @@ function taken(services: Services, id: string, what: string, cause?: unknown): A
 }
 
 /** Which runtime and snapshotter a namespace prefers stands in its labels; a namespace nobody made has none. */
-async function namespaceDefaults(services: Services, options: CreateContainerOptions, call: CallOptions): Promise<Labels> {
+async function namespaceDefaults(
+  services: Services,
+  options: CreateContainerOptions,
+  call: CallOptions,
+): Promise<Labels> {
   if (options.runtime !== undefined && options.snapshotter !== undefined) return {};
   try {
     const reply = await services.rpc.unary(Namespaces.method.get, { name: services.namespace }, call);

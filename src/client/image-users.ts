@@ -84,7 +84,9 @@ async function readLayer(
 async function textOf(layer: Descriptor, name: string, entry: TarEntry): Promise<string> {
   if (entry.type !== "file") throw notAFile(layer, name, entry);
   if (entry.size > LARGEST_FILE) {
-    throw new ResourceExhaustedError(`Cannot read /${name} of layer ${layer.digest}: ${entry.size} bytes, at most ${LARGEST_FILE} are read`);
+    throw new ResourceExhaustedError(
+      `Cannot read /${name} of layer ${layer.digest}: ${entry.size} bytes, at most ${LARGEST_FILE} are read`,
+    );
   }
   const chunks: Uint8Array[] = [];
   for await (const chunk of entry.body) chunks.push(chunk);
@@ -92,7 +94,10 @@ async function textOf(layer: Descriptor, name: string, entry: TarEntry): Promise
 }
 
 function notAFile(layer: Descriptor, name: string, entry: TarEntry): FailedPreconditionError {
-  return new FailedPreconditionError(`Cannot look up users of the image: /${name} is a ${entry.type} in layer ${layer.digest}`, {
-    hint: "Say who runs the process in numbers: user and group.",
-  });
+  return new FailedPreconditionError(
+    `Cannot look up users of the image: /${name} is a ${entry.type} in layer ${layer.digest}`,
+    {
+      hint: "Say who runs the process in numbers: user and group.",
+    },
+  );
 }

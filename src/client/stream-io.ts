@@ -43,11 +43,15 @@ async function openStreams(options: StreamIOOptions, context: IOContext): Promis
   if (!local) {
     throw new FailedPreconditionError(
       `Cannot connect streams to container ${containerId}: the daemon is not known to run on this machine`,
-      { hint: "Streams go through named pipes, which both sides must see. Use fileIO() with a path on the daemon's host, or nullIO()." },
+      {
+        hint: "Streams go through named pipes, which both sides must see. Use fileIO() with a path on the daemon's host, or nullIO().",
+      },
     );
   }
   if (terminal && options.stderr !== undefined) {
-    throw new InvalidArgumentError(`Cannot give container ${containerId} a stderr: with a terminal there is only stdout`);
+    throw new InvalidArgumentError(
+      `Cannot give container ${containerId} a stderr: with a terminal there is only stdout`,
+    );
   }
   const names = [...(options.stdin === undefined ? [] : ["stdin"]), "stdout", ...(terminal ? [] : ["stderr"])];
   const fifos = await makeFifos(options.directory ?? DEFAULT_DIRECTORY, names);

@@ -1,6 +1,6 @@
-import type { Readable, Writable } from "node:stream";
 import { open as openFile } from "node:fs/promises";
 import { isAbsolute } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { FailedPreconditionError, InvalidArgumentError } from "../errors.js";
 
@@ -98,7 +98,9 @@ export function fileIO(options: FileIOOptions): TaskIO {
         }
       }
       if (terminal && options.stderr !== undefined) {
-        throw new InvalidArgumentError(`Cannot give container ${containerId} a stderr: with a terminal there is only stdout`);
+        throw new InvalidArgumentError(
+          `Cannot give container ${containerId} a stderr: with a terminal there is only stdout`,
+        );
       }
       if (stderr === stdout && !terminal) {
         const file = pathToFileURL(stdout).href;
@@ -110,7 +112,9 @@ export function fileIO(options: FileIOOptions): TaskIO {
           terminal
             ? `Cannot write the terminal of container ${containerId} to a file: the daemon is not known to run on this machine`
             : `Cannot write stdout and stderr of container ${containerId} to two files: the daemon is not known to run on this machine`,
-          { hint: "The files must be made before the daemon opens them. One file for both needs no shared filesystem." },
+          {
+            hint: "The files must be made before the daemon opens them. One file for both needs no shared filesystem.",
+          },
         );
       }
       for (const path of new Set([stdout, stderr])) await (await openFile(path, "a", 0o644)).close();

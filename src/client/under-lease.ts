@@ -44,7 +44,9 @@ export async function underLease<T>(
   return result;
 }
 
-async function undoAll(undos: readonly { what: string; undo: (call: CallOptions) => Promise<unknown> }[]): Promise<string[]> {
+async function undoAll(
+  undos: readonly { what: string; undo: (call: CallOptions) => Promise<unknown> }[],
+): Promise<string[]> {
   const left: string[] = [];
   for (const { what, undo } of undos) {
     try {

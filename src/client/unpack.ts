@@ -182,7 +182,7 @@ async function unpackLayer(services: Services, snapshotter: string, step: Step, 
   const { call } = leased;
   const snapshots = services.snapshots(snapshotter);
   // The key of this attempt alone: another client may be unpacking the same layer.
-  const key = `extract-${leased.id} ${chainId}`;
+  const key = `${leased.id} ${chainId}`;
   leased.onFailure(`snapshot ${key}`, (undo) => snapshots.remove(key, undo));
   const mounts = await snapshots.prepare(key, parent, call);
   const applied = await services.diffs.apply(layer, mounts, call);
