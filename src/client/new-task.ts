@@ -1,0 +1,112 @@
+import { create } from "@bufbuild/protobuf";
+import type { Any } from "@bufbuild/protobuf/wkt";
+import { Containers as ContainersService } from "../api/services/containers/v1/containers_pb.js";
+import { Tasks } from "../api/services/tasks/v1/tasks_pb.js";
+import { OptionsSchema } from "../api/types/runc/options/oci_pb.js";
+import type { CallOptions } from "../call-options.js";
+import { FailedPreconditionError, isContainerdError } from "../errors.js";
+import { packAny, unpackAny } from "../typeurl.js";
+import { type ContainerRuntime, containerRecord } from "./container-record.js";
+import { discardTask } from "./discard-task.js";
+import { mountInit } from "./mount.js";
+import { type CheckpointSource, resolveTaskCheckpoint } from "./restoring.js";
+import type { Services } from "./services.js";
+import { fromShim } from "./shim-errors.js";
+import { unpackSpec } from "./spec-any.js";
+import { Task } from "./task.js";
+import { type IORequest, nullIO, type TaskIO } from "./task-io.js";
+import { descriptorInit, present } from "./wire.js";
+
+/** Options of the runc runtime for one task. They are laid over those of the container, which stay as they are. */
+export interface TaskRuntimeOptions {
+  /** A directory of criu images on the daemon's host to restore from. */
+  readonly criuImagePath?: string | undefined;
+  /** A directory on the daemon's host where criu keeps its log and statistics. */
+  readonly criuWorkPath?: string | undefined;
+  /** Keep the old root instead of pivoting away from it, for hosts that run from a ramdisk. */
+  readonly noPivotRoot?: boolean | undefined;
+  /** Give the task no session keyring of its own. */
+  readonly noNewKeyring?: boolean | undefined;
+  /** Cgroup the shim itself is put into. */
+  readonly shimCgroup?: string | undefined;
+  /** User id that owns the pipes of the task's input and output. */
+  readonly ioUid?: number | undefined;
+  /** Group id that owns them. */
+  readonly ioGid?: number | undefined;
+}
+
+/** How a task is made. */
+export interface NewTaskOptions extends CallOptions {
+  /** What to thaw it from: a checkpoint, the image it is registered as, or that image's name. */
+  readonly checkpoint?: CheckpointSource | undefined;
+  /** Its input and output; none when absent. A thawed task needs the same shape as it had: terminal, pipes or nothing. */
+  readonly io?: TaskIO | undefined;
+  /** Options of the runtime for this task. */
+  readonly runtimeOptions?: TaskRuntimeOptions | undefined;
+}
+
+/** Makes a container's task, or nothing. */
+export async function createTask(services: Services, id: string, options: NewTaskOptions): Promise<Task> {
+  const { checkpoint, io: kind = nullIO(), runtimeOptions } = options;
+  const reply = await services.rpc.unary(ContainersService.method.get, { id }, options);
+  const record = containerRecord(present(reply.container, "a container"));
+  const [mounts, dump] = await Promise.all([
+    record.snapshotKey === "" ? [] : services.snapshots(record.snapshotter).mounts(record.snapshotKey, options),
+    checkpoint === undefined ? undefined : resolveTaskCheckpoint(services, checkpoint, options),
+  ]);
+  const merged = runtimeOptions && mergeRuntimeOptions(id, record.runtime, runtimeOptions);
+  const terminal = record.spec === undefined ? false : (unpackSpec(record.spec).process?.terminal ?? false);
+  const io = await kind.open({ containerId: id, local: services.local, terminal });
+  const restored = dump !== undefined || (runtimeOptions?.criuImagePath ?? "") !== "";
+  try {
+    const input = {
+      ...io.request,
+      containerId: id,
+      rootfs: mounts.map(mountInit),
+      ...(dump === undefined ? {} : { checkpoint: descriptorInit(dump) }),
+      ...(merged === undefined ? {} : { options: merged }),
+    };
+    const { pid } = await fromShim(services.rpc.unary(Tasks.method.create, input, options));
+    return new Task(services, id, pid, { io, restored });
+  } catch (reason) {
+    if (mayHaveHappened(reason, options)) await discardOurs(services, id, io.request, reason);
+    await io.close();
+    throw reason;
+  }
+}
+
+/** Options sent with a task replace the container's: its runtime binary and root would be forgotten. */
+function mergeRuntimeOptions(id: string, runtime: ContainerRuntime, changes: TaskRuntimeOptions): Any {
+  const own = runtime.options === undefined ? create(OptionsSchema) : unpackAny(runtime.options, OptionsSchema);
+  if (own === undefined) {
+    throw new FailedPreconditionError(
+      `Cannot change the runtime options of container ${id}: ${JSON.stringify(runtime.options?.typeUrl)} are not runc's`,
+    );
+  }
+  return packAny(OptionsSchema, Object.assign(own, withoutUndefined(changes)));
+}
+
+function withoutUndefined(changes: TaskRuntimeOptions): TaskRuntimeOptions {
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+}
+
+function mayHaveHappened(reason: unknown, { signal }: CallOptions): boolean {
+  if (signal?.aborted || !isContainerdError(reason)) return true;
+  return reason.code === "unavailable" || reason.code === "deadline_exceeded" || reason.code === "canceled";
+}
+
+const LOOK_MS = 10_000;
+
+/** After a lost answer: a task that stands where ours would, with our input and output, and was never started. */
+async function discardOurs(services: Services, id: string, io: IORequest, reason: unknown): Promise<void> {
+  try {
+    const found = await services.rpc.unary(Tasks.method.get, { containerId: id }, { timeoutMs: LOOK_MS });
+    const process = present(found.process, "a task");
+    const task = new Task(services, id, process.pid);
+    const ours = process.stdin === io.stdin && process.stdout === io.stdout && process.stderr === io.stderr;
+    if (ours && (await task.status({ timeoutMs: LOOK_MS })).status === "created") await discardTask(task, reason);
+  } catch (failure) {
+    // Nothing there, or nobody to ask: what the caller has to hear of is why the task could not be made.
+    if (!isContainerdError(failure)) throw failure;
+  }
+}
