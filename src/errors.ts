@@ -251,6 +251,11 @@ export function isAlreadyExists(error: unknown): error is AlreadyExistsError {
   return error instanceof AlreadyExistsError;
 }
 
+/** Whether `error` says that what was passed cannot be right. */
+export function isInvalidArgument(error: unknown): error is InvalidArgumentError {
+  return error instanceof InvalidArgumentError;
+}
+
 /** Whether `error` says that the daemon cannot be reached, or that an ingest is locked. */
 export function isUnavailable(error: unknown): error is UnavailableError {
   return error instanceof UnavailableError;

@@ -166,17 +166,16 @@ async function bestManifest(
     );
   }
   const index = parseIndex(await readBlob(provider, target, call), { mediaType: target.mediaType });
-  const { matches, compare } = platformMatcher(platform);
-  const platformOf = (child: Descriptor): Promise<Platform | undefined> => childPlatform(provider, child, call);
+  const matcher = platformMatcher(platform);
   const candidates: { readonly child: Descriptor; readonly suits: Platform }[] = [];
   const further: Descriptor[] = [];
   for (const child of index.manifests) {
     if (isIndexType(child.mediaType)) further.push(child);
     if (!isManifestType(child.mediaType)) continue;
-    const suits = child.platform ?? (await platformOf(child));
-    if (suits !== undefined && matches(suits)) candidates.push({ child, suits });
+    const suits = child.platform ?? (await childPlatform(provider, child, call));
+    if (suits !== undefined && matcher.matches(suits)) candidates.push({ child, suits });
   }
-  candidates.sort((a, b) => compare(a.suits, b.suits));
+  candidates.sort((a, b) => matcher.compare(a.suits, b.suits));
   const [best] = candidates;
   if (best !== undefined) return bestManifest(provider, best.child, platform, call, depth + 1);
   for (const child of further) {

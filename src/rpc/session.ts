@@ -38,6 +38,7 @@ export class Session {
   #opening: Promise<http2.ClientHttp2Session> | undefined;
   #sessions = new Set<http2.ClientHttp2Session>();
   #heardAt = 0;
+  #closed = false;
 
   constructor(authority: string, options: SessionOptions = {}) {
     this.authority = authority;
@@ -62,12 +63,15 @@ export class Session {
     this.#heardAt = Date.now();
   }
 
+  /** Ends the connection for good. */
   close(): void {
+    this.#closed = true;
     this.#opening = undefined;
     for (const session of this.#sessions) session.destroy();
   }
 
   #open(): Promise<http2.ClientHttp2Session> {
+    if (this.#closed) return Promise.reject(errno("ECONNABORTED", "the connection was closed by its owner"));
     const opening = this.#opening ?? this.#connect();
     this.#opening = opening;
     return opening;

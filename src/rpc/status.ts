@@ -23,6 +23,7 @@ const codes: { readonly [C in Code]: ErrorCode } = {
 const UNREACHABLE = new Set([
   "ENOENT",
   "ECONNREFUSED",
+  "ECONNABORTED",
   "ECONNRESET",
   "EPIPE",
   "ETIMEDOUT",

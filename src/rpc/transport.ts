@@ -31,8 +31,10 @@ export interface Transport {
     header: Headers | undefined,
     input: AsyncIterable<MessageInitShape<I>>,
   ): Promise<{ readonly message: AsyncIterable<MessageShape<O>> }>;
-  /** Closes the connection, when the transport holds one. */
+  /** Closes the connection for good, when the transport holds one. */
   close?(): void;
+  /** Whether it ends at a daemon on this machine, whose files this process sees under the same paths. Default: false. */
+  readonly local?: boolean;
 }
 
 /** Limits and patience of a transport made here. */
@@ -63,7 +65,7 @@ const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
  */
 export function unixTransport(path: string, options: TransportOptions = {}): Transport {
   if (path === "") throw new InvalidArgumentError("Cannot make a transport: the socket path is empty");
-  return overSession(new Session("http://localhost", { ...options, path }), options);
+  return { ...overSession(new Session("http://localhost", { ...options, path }), options), local: true };
 }
 
 /** Reaches a proxy in front of containerd's socket over TCP; `authority` is `host:port`. With `tls` the connection is encrypted. */
