@@ -1,15 +1,14 @@
 import type { CallOptions } from "../call-options.js";
-import { readBlob } from "../content/blob.js";
 import { DataLossError, isAlreadyExists, isNotFound, NotFoundError } from "../errors.js";
-import { chainIds } from "../oci/chain-id.js";
+import { chainId, chainIds } from "../oci/chain-id.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
-import { type Manifest, parseManifest } from "../oci/manifest.js";
 import { formatPlatform, type Platform } from "../oci/platform.js";
 import { platformMatcher } from "../oci/platform-match.js";
-import { type PlatformImage, platformImages } from "./base-image.js";
+import type { PlatformImage } from "./base-image.js";
 import { withDeadline } from "./deadline.js";
 import { daemonPlatform } from "./features.js";
+import { readImageConfig, readImageManifest } from "./image.js";
 import type { Services } from "./services.js";
 import { type LeasedWork, underLease } from "./under-lease.js";
 
@@ -78,25 +77,27 @@ export async function findPlatformImage(
   call: CallOptions,
 ): Promise<UnpackedImage> {
   const wanted = platform ?? (await daemonPlatform(services, call));
-  const matcher = platformMatcher(wanted);
-  const fit: PlatformImage[] = [];
-  for await (const image of platformImages(services.content, target, call)) {
-    if (matcher.matches(image.config)) fit.push(image);
-  }
-  const [best] = fit.sort((a, b) => matcher.compare(a.config, b.config));
-  if (best === undefined) {
-    throw new NotFoundError(`Image ${target.digest} has nothing for platform ${formatPlatform(wanted)}`, {
-      namespace: services.namespace,
-    });
-  }
-  const manifest: Manifest = parseManifest(await readBlob(services.content, best.manifest, call));
-  const diffIds = best.config.rootfs.diff_ids;
-  if (manifest.layers.length !== diffIds.length) {
-    throw new DataLossError(
-      `Image ${target.digest} contradicts itself: ${manifest.layers.length} layers, but ${diffIds.length} diff ids`,
+  const { descriptor, manifest } = await readImageManifest(services.content, target, wanted, call);
+  const config = await readImageConfig(services.content, manifest, call);
+  if (!platformMatcher(wanted).matches(config)) {
+    throw new NotFoundError(
+      `Cannot find an image for ${formatPlatform(wanted)} in ${target.digest}: it is for ${formatPlatform(config)}`,
+      { namespace: services.namespace },
     );
   }
-  return { ...best, configDescriptor: manifest.config, layers: manifest.layers };
+  const diffIds = config.rootfs.diff_ids;
+  if (manifest.layers.length !== diffIds.length) {
+    throw new DataLossError(
+      `Cannot unpack image ${target.digest}: it has ${manifest.layers.length} layers, but ${diffIds.length} diff ids`,
+    );
+  }
+  return {
+    manifest: descriptor,
+    config,
+    configDescriptor: manifest.config,
+    layers: manifest.layers,
+    chainId: chainId(diffIds),
+  };
 }
 
 async function unpackLayers(
