@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { VersionResponseSchema } from "../../src/api/services/version/v1/version_pb.js";
+import { InvalidArgumentError } from "../../src/errors.js";
+import { tcpTransport, unixTransport } from "../../src/rpc/transport.js";
+import { FakeDaemon } from "./fake-daemon.js";
+import { transportSuite } from "./transport-suite.js";
+
+transportSuite("unix socket", unixTransport);
+
+describe("transports", () => {
+  it("refuse what cannot be an address", () => {
+    assert.throws(() => unixTransport(""), InvalidArgumentError);
+    for (const authority of ["", "host:port", "user@host:1", "host:1/path", "host:99999"]) {
+      assert.throws(() => tcpTransport(authority), InvalidArgumentError, authority);
+    }
+  });
+
+  it("know whose files they end at", () => {
+    assert.equal(unixTransport("/x").local, true);
+    assert.notEqual(tcpTransport("host:1").local, true);
+  });
+});
+
+describe("a process with a connection", () => {
+  let directory = "";
+  const script = fileURLToPath(new URL("one-call.js", import.meta.url));
+  const run = async (path: string): Promise<{ code: number | null; output: string }> => {
+    const child = spawn(process.execPath, [script, path], { stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    const [code] = (await once(child, "close")) as [number | null];
+    return { code, output };
+  };
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), "rpc-"));
+  });
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  it("ends by itself when nothing is under way", { timeout: 30_000 }, async () => {
+    const path = join(directory, "idle.sock");
+    await using _daemon = await FakeDaemon.listen({ path }, (call) => {
+      call.send(VersionResponseSchema, { version: "1.2.3" });
+      call.end();
+    });
+    assert.deepEqual(await run(path), { code: 0, output: "1.2.3\n" });
+  });
+
+  it("lives as long as a call does", { timeout: 30_000 }, async () => {
+    const path = join(directory, "slow.sock");
+    await using _daemon = await FakeDaemon.listen({ path }, (call) => {
+      setTimeout(() => {
+        call.send(VersionResponseSchema, { version: "slow" });
+        call.end();
+      }, 300);
+    });
+    assert.deepEqual(await run(path), { code: 0, output: "slow\n" });
+  });
+});
