@@ -43,6 +43,13 @@ export async function explainFailure(
   if (speaksNoHttp2(errno, reason.message)) {
     return say("failed_precondition", `what listens there does not speak gRPC (${reason.message})`, DOORS);
   }
+  if (address.kind === "tcp" && (errno === "ECONNRESET" || /connection to the daemon was lost/.test(reason.message))) {
+    return say(
+      "unavailable",
+      reason.message,
+      "It hung up at once: it may want TLS (https://host:port), or not speak gRPC.",
+    );
+  }
   if (address.kind === "unix") {
     switch (errno) {
       case "ENOENT":
@@ -86,7 +93,7 @@ function speaksNoHttp2(errno: string, message: string): boolean {
   return (
     errno === "ERR_HTTP2_ERROR" ||
     errno === "ERR_HTTP2_SESSION_ERROR" ||
-    /protocol error|unsupported content type|HTTP (?:4\d\d|502)|closed before it was usable/i.test(message)
+    /protocol error|unsupported content type|HTTP (?:4\d\d|502)/i.test(message)
   );
 }
 

@@ -34,8 +34,9 @@ const UNREACHABLE = new Set([
   "ERR_HTTP2_INVALID_SESSION",
   "ERR_HTTP2_GOAWAY_SESSION",
   "ERR_STREAM_PREMATURE_CLOSE",
-  "ERR_SSL_WRONG_VERSION_NUMBER",
 ]);
+
+const TLS_TROUBLE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/;
 
 /** Turns whatever a transport threw into one of our errors; the daemon's message stays whole. */
 export function toContainerdError(reason: unknown, facts: Pick<ErrorFacts, "method" | "namespace">): ContainerdError {
@@ -43,7 +44,8 @@ export function toContainerdError(reason: unknown, facts: Pick<ErrorFacts, "meth
   const errno = systemCode(error);
   const known = { ...facts, cause: reason };
   if (errno === "EACCES" || errno === "EPERM") return errorFor("permission_denied", error.rawMessage, known);
-  if (errno !== undefined && UNREACHABLE.has(errno)) return errorFor("unavailable", error.rawMessage, known);
+  if (errno !== undefined && (UNREACHABLE.has(errno) || TLS_TROUBLE.test(errno)))
+    return errorFor("unavailable", error.rawMessage, known);
   if (error.code === Code.Canceled && error.rawMessage.includes("stream closed with error code CANCEL")) {
     return errorFor("unavailable", "The connection to the daemon was lost during the call", known);
   }
@@ -62,7 +64,7 @@ export function isRefusedStream(reason: unknown): boolean {
 export function systemCode(reason: Error): string | undefined {
   for (const error of chain(reason)) {
     const code: unknown = Reflect.get(error, "code");
-    if (typeof code === "string" && code.startsWith("E")) return code;
+    if (typeof code === "string" && /^[A-Z][A-Z0-9_]+$/.test(code)) return code;
   }
   return undefined;
 }
