@@ -22,17 +22,6 @@ export function unpackAny<T extends DescMessage>(any: Any, schema: T): MessageSh
   return isAnyOf(any, schema.typeName) ? fromBinary(schema, any.value) : undefined;
 }
 
-/** Wraps a JSON document under one of {@link RuntimeSpecType}'s names. */
-export function packJson(typeUrl: string, value: unknown): Any {
-  return create(AnySchema, { typeUrl, value: new TextEncoder().encode(JSON.stringify(value)) });
-}
-
-/** Unwraps a JSON document; `undefined` when it holds another type. Throws `SyntaxError` when it is not JSON. */
-export function unpackJson(any: Any, typeUrl: string): unknown {
-  if (!isAnyOf(any, typeUrl)) return undefined;
-  return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(any.value)) as unknown;
-}
-
 /** The bytes of a wrapped message, as checkpoint blobs hold it. */
 export function encodeAny(any: Any): Uint8Array {
   return toBinary(AnySchema, any);

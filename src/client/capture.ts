@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../call-options.js";
 import type { CheckpointPlan, RWCompression } from "../checkpoint/plan.js";
-import { isContainerdError, isNotFound } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP, MEDIA_TYPE_LAYER_ZSTD } from "../oci/media-types.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
@@ -27,7 +26,6 @@ const rwMediaType: { readonly [C in RWCompression]: string } = {
   none: MEDIA_TYPE_LAYER,
 };
 
-const FREEZE_MS = 30_000;
 const EXIT_MS = 30_000;
 const POLL_MS = 150;
 
@@ -44,7 +42,7 @@ export async function capture(
 ): Promise<Captured> {
   const packRW = target.parts.rw ? await prepareRW(services, plan, target, operation) : undefined;
   const criuEndsIt = plan.exit && plan.criu.openTcp === true;
-  const pause = await freeze(target, operation, criuEndsIt);
+  const pause = await freeze(target, operation);
   operation.enter("capture");
   const at = new Date();
   const watching = progress.wanted ? watchIngests(services, operation, progress) : undefined;
@@ -63,7 +61,10 @@ export async function capture(
   throwFirst(settled, stop.signal);
   const rw = await packing;
   const dump = await (await dumping)?.descriptors(rw, operation);
-  if (!plan.exit) await pause.end(operation);
+  if (!plan.exit) {
+    operation.enter("resume");
+    await pause.end();
+  }
   return {
     at,
     task: dump?.task,
@@ -72,7 +73,7 @@ export async function capture(
     release: async (exit) => {
       if (exit) {
         operation.enter("exit");
-        await endTask(target.task, criuEndsIt, pause, operation);
+        await endTask(target.task, criuEndsIt, pause);
       }
       return pause.ms();
     },
@@ -105,51 +106,30 @@ async function prepareRW(
 }
 
 interface Pause {
-  end(operation: Operation): Promise<void>;
+  end(): Promise<void>;
   ms(): number;
 }
 
-/** The pause and its end are never left half done by the caller's signal: it is looked at before and after. */
-async function freeze({ task, status }: CheckpointTarget, operation: Operation, criuEndsIt: boolean): Promise<Pause> {
+/** Pauses a running task; one that does not run, or was paused by somebody else, is left as it is. */
+async function freeze({ task, status }: CheckpointTarget, operation: Operation): Promise<Pause> {
   if (task === undefined || status !== "running") return { end: async () => {}, ms: () => 0 };
-  operation.call.signal?.throwIfAborted();
   operation.enter("pause");
-  let ended: number | undefined;
-  const resume = async (call: CallOptions) => {
-    if (ended !== undefined) return;
-    await thaw(task, call);
-    ended = performance.now();
-  };
-  operation.onFailure(`pause of ${task.id}`, resume);
-  await task.freeze({ timeoutMs: FREEZE_MS });
+  const pause = await task.pause({ signal: operation.call.signal });
   const startedAt = performance.now();
-  operation.call.signal?.throwIfAborted();
+  operation.onFailure(`pause of ${task.id}`, async () => pause[Symbol.asyncDispose]());
+  let endedAt: number | undefined;
   return {
-    end: async (at) => {
-      at.enter("resume");
-      if (!criuEndsIt) await resume({ timeoutMs: FREEZE_MS });
-      ended ??= performance.now();
+    end: async () => {
+      if (endedAt !== undefined) return;
+      await pause[Symbol.asyncDispose]();
+      endedAt = performance.now();
     },
-    ms: () => (ended ?? performance.now()) - startedAt,
+    ms: () => (endedAt ?? performance.now()) - startedAt,
   };
-}
-
-/** Resumes the task; one that runs already, or is gone, is as it should be. */
-async function thaw(task: Task, call: CallOptions): Promise<void> {
-  try {
-    await task.resume(call);
-  } catch (reason) {
-    if (isContainerdError(reason, "unavailable") || isContainerdError(reason, "deadline_exceeded")) throw reason;
-    const status = await task.status(call).catch((gone: unknown) => {
-      if (isNotFound(gone)) return undefined;
-      throw gone;
-    });
-    if (status?.status === "paused" || status?.status === "pausing") throw reason;
-  }
 }
 
 /** The frozen task gets its SIGKILL first: when the freeze ends it dies before it runs another instruction. */
-async function endTask(task: Task | undefined, criuEndsIt: boolean, pause: Pause, operation: Operation): Promise<void> {
+async function endTask(task: Task | undefined, criuEndsIt: boolean, pause: Pause): Promise<void> {
   if (task === undefined) return;
   const call = { timeoutMs: EXIT_MS };
   if (!criuEndsIt) {
@@ -157,7 +137,7 @@ async function endTask(task: Task | undefined, criuEndsIt: boolean, pause: Pause
     // It is awaited below; until then a failure must not count as unhandled.
     exit.catch(() => {});
     await task.kill("SIGKILL", { ...call, all: true });
-    await pause.end(operation);
+    await pause.end();
     await exit;
   } else {
     await task.wait(call);

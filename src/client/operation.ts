@@ -104,7 +104,8 @@ export async function operate<T>(
   signal?.throwIfAborted();
   const id = `containerd-client-${kind}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
   const labels = { [OperationLabel.kind]: kind, [OperationLabel.container]: containerId };
-  const lease = await services.leases.create({ id, labels, signal });
+  // Not with the caller's signal: a lease whose making was given up may be there all the same.
+  const lease = await services.leases.create({ id, labels, timeoutMs: CLEANUP_MS });
   const operation = new Operation(id, lease, signal, options.onPhase ?? (() => {}));
   let failed = true;
   operation.atEnd(`lease ${id}`, (call) => services.leases.delete(lease, { ...call, sync: failed }));

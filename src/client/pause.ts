@@ -35,7 +35,11 @@ class TaskPause implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.#ended ??= resumeAtAllCosts(this.#task);
+    this.#ended ??= resumeAtAllCosts(this.#task).catch((reason: unknown) => {
+      // Whoever asks once more gets another minute.
+      this.#ended = undefined;
+      throw reason;
+    });
     return this.#ended;
   }
 }

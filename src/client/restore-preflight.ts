@@ -17,11 +17,12 @@ import {
 } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Spec } from "../oci/runtime-spec.js";
-import { decodeAny, RuntimeSpecType, unpackAny, unpackJson } from "../typeurl.js";
+import { decodeAny, unpackAny } from "../typeurl.js";
 import { criuOptionsOf } from "./criu-options.js";
 import { requirePlugin } from "./features.js";
 import { type RestoreBase, restoreBase } from "./restore-base.js";
 import type { Services } from "./services.js";
+import { unpackSpec } from "./spec-any.js";
 
 const DEFAULT_RUNTIME = "io.containerd.runc.v2";
 const DEFAULT_SNAPSHOTTER = "overlayfs";
@@ -169,13 +170,7 @@ async function specOf(services: Services, checkpoint: Checkpoint, plan: RestoreP
       hint: "Only checkpoints of a task hold one. Name other parts than withRestoreSpec() and build a spec with withRestoreSpecEdit().",
     });
   }
-  const spec = unpackJson(decodeAny(await readBlob(services.content, checkpoint.spec, call)), RuntimeSpecType.spec);
-  if (typeof spec !== "object" || spec === null || Array.isArray(spec)) {
-    throw new DataLossError(
-      `Cannot restore ${checkpointName(checkpoint)}: ${checkpoint.spec.digest} is not a runtime spec`,
-    );
-  }
-  return spec as Spec;
+  return unpackSpec(decodeAny(await readBlob(services.content, checkpoint.spec, call)));
 }
 
 async function settingsOf(

@@ -8,12 +8,12 @@ import { FailedPreconditionError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Spec } from "../oci/runtime-spec.js";
 import { cgroupsPathFor } from "../oci/spec-options.js";
-import { packJson, RuntimeSpecType } from "../typeurl.js";
 import type { Container } from "./container.js";
 import type { Image } from "./image.js";
 import { type Operation, operate } from "./operation.js";
 import { type RestoreTarget, restorePreflight } from "./restore-preflight.js";
 import type { Services } from "./services.js";
+import { packSpec } from "./spec-any.js";
 import { unpackImage } from "./unpack.js";
 
 /** A checkpoint, the image it is registered as, or that image's name. */
@@ -94,7 +94,7 @@ async function make(
       snapshotter: target.base === undefined ? "" : target.snapshotter,
       snapshotKey: target.base === undefined ? "" : id,
       labels,
-      spec: packJson(RuntimeSpecType.spec, spec),
+      spec: packSpec(spec),
     },
     call,
   );

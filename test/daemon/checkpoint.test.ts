@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { CheckpointMediaType } from "../../src/checkpoint/media-types.js";
+import { readBlob, writeBlob } from "../../src/content/index.js";
 import {
   type Client,
   type Container,
   isAlreadyExists,
   isFailedPrecondition,
   isNotFound,
-  readBlob,
   withCheckpointAnnotations,
   withCheckpointImage,
   withCheckpointLabels,
@@ -16,7 +16,6 @@ import {
   withCheckpointRW,
   withCheckpointTask,
   withCheckpointTaskExit,
-  writeBlob,
 } from "../../src/index.js";
 import { assertNothingLeft, seen } from "./audit.js";
 import { clientFor } from "./client.js";

@@ -7,7 +7,7 @@ import type { Container } from "../../src/client/container.js";
 import type { Task } from "../../src/client/task.js";
 
 /** Counts in its memory, and writes each number to /count: progress and loss are both seen from outside. */
-export const COUNT = [
+export const COUNT: readonly string[] = [
   "sh",
   "-c",
   "i=0; while :; do i=$((i+1)); echo $i > /count.new; mv /count.new /count; sleep 0.05; done",

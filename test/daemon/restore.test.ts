@@ -114,10 +114,10 @@ describeOnEachDaemon("restore", (daemon) => {
   });
 
   it("brings back a task with a terminal, which reads on where it was", async () => {
-    const script = ["sh", "-c", "read A; echo z${A}z"];
+    const script = ["sh", "-c", 'read A; echo z"$A"z'];
     const container = keep(await client.containers.create(next(), { image: IMAGE, args: script, spec: [terminal] }));
     const task = await container.newTask({
-      io: streamIO({ terminal: true, stdin: new PassThrough(), stdout: new PassThrough() }),
+      io: streamIO({ stdin: new PassThrough(), stdout: new PassThrough() }),
     });
     await task.start();
     await container.checkpoint("cp:1", [
@@ -134,7 +134,7 @@ describeOnEachDaemon("restore", (daemon) => {
     stdout.setEncoding("utf8").on("data", (text: string) => {
       output += text;
     });
-    const thawed = await restored.newTask({ checkpoint: "cp:1", io: streamIO({ terminal: true, stdin, stdout }) });
+    const thawed = await restored.newTask({ checkpoint: "cp:1", io: streamIO({ stdin, stdout }) });
     await thawed.start();
     stdin.write("hello\n");
     assert.equal((await thawed.wait()).exitStatus, 0);
@@ -184,7 +184,7 @@ describeOnEachDaemon("restore", (daemon) => {
       const { snapshotter, snapshotKey } = await restored.made.info();
       assert.ok(restored.files.rw);
       await client.diffs.apply(restored.files.rw, await client.snapshots(snapshotter).mounts(snapshotKey));
-      const thawed = await restored.made.newTask({ criuImagePath: join(directory, "images") });
+      const thawed = await restored.made.newTask({ runtimeOptions: { criuImagePath: join(directory, "images") } });
       await thawed.start();
       await countsBeyond(client, restored.made, frozen);
     } finally {
