@@ -70,7 +70,8 @@ export class Images {
     if (target !== undefined) paths.push("target");
     if (paths.length === 0)
       throw new InvalidArgumentError(`Cannot update image ${JSON.stringify(name)}: no change is named`);
-    const image = { name, labels, ...(target === undefined ? {} : { target: descriptorInit(target) }) };
+    // Containerd up to 2.1 dies of a request without a target, even when the mask does not name it.
+    const image = { name, labels, target: target === undefined ? {} : descriptorInit(target) };
     const reply = await this.#services.rpc.unary(ImagesService.method.update, { image, updateMask: { paths } }, call);
     return new Image(this.#services, present(reply.image, "an image"));
   }
