@@ -98,7 +98,7 @@ class Streams {
       },
       finish: async () => {
         await Promise.all(this.#outputs.map((output) => output.finish()));
-        input?.finish();
+        input?.stop();
       },
       close: () => this.close(),
     };
@@ -113,6 +113,7 @@ class Streams {
     this.#input?.stop();
     for (const output of this.#outputs) output.stop();
     await this.#fifos.remove();
+    for (const stream of [this.#input, ...this.#outputs]) if (stream?.fault !== undefined) throw stream.fault;
   }
 
   #output(name: string, sink: Writable | undefined): OutputStream {

@@ -38,9 +38,16 @@ export interface OpenIO {
   readonly stderr?: Readable;
   /** To be called when the process was started; `closeStdin` asks the daemon to end the process's input. */
   started(closeStdin: () => Promise<void>): void;
-  /** Resolves when everything the exited process wrote has been read. What a child it left behind may still write is not waited for. */
+  /**
+   * Resolves when everything the ended process wrote has been read. What a child it left behind may still write is not
+   * waited for. To be called before the daemon removes the process: its shim drops soon after what nobody has read.
+   */
   finish(): Promise<void>;
-  /** Closes and removes everything; what is still unread is lost. Does nothing the second time. */
+  /**
+   * Closes and removes everything; what is still unread is lost. Does nothing the second time.
+   *
+   * @throws {Error} when output could not be read, or the end of the input not be told; it is closed all the same
+   */
   close(): Promise<void>;
 }
 

@@ -41,16 +41,17 @@ export class OutputStream {
     fifo.socket.on("data", (chunk: Buffer) => this.#take(chunk));
   }
 
+  /** Why reading failed, where no stream was handed out that said so. */
+  get fault(): Error | undefined {
+    return this.handedOut === undefined ? this.#fault : undefined;
+  }
+
   /** To be called when the process has its own ends of the pipe: from now on they decide when the stream ends. */
   armEnd(): void {
     this.#fifo.armEnd();
   }
 
-  /**
-   * Reads what is left, however slow the reader: it is no more than fits in the pipes.
-   *
-   * @throws {Error} when reading failed and no stream was handed out that could say so
-   */
+  /** Reads what is left, however slow the reader: it is no more than fits in the pipes. */
   async finish(): Promise<void> {
     this.#hurried = true;
     this.armEnd();
@@ -66,7 +67,6 @@ export class OutputStream {
     });
     await Promise.race([this.#ended, silence]);
     clearInterval(timer);
-    if (this.#fault !== undefined && this.handedOut === undefined) throw this.#fault;
   }
 
   /** Closes the pipe; what is unread is lost. */
@@ -92,7 +92,7 @@ export class InputStream {
   readonly #started: Promise<() => Promise<void>>;
   #start: (closeStdin: () => Promise<void>) => void = () => {};
   #stopped = false;
-  #fault: { readonly reason: unknown } | undefined;
+  #fault: Error | undefined;
 
   constructor(socket: Socket, source: Readable | undefined) {
     const own = source === undefined ? new PassThrough() : undefined;
@@ -103,22 +103,21 @@ export class InputStream {
       this.#start = resolve;
     });
     socket.on("error", (reason) => {
-      this.#fault = { reason };
+      this.#fault = reason;
     });
     this.#source.pipe(socket, { end: false });
     // A source that fails is its owner's to hear of; for the process it is over like one that ended.
     finished(this.#source, { writable: false }, () => void this.#end());
   }
 
+  /** What kept the process from getting all of its input, or from hearing of its end. */
+  get fault(): Error | undefined {
+    return this.#fault;
+  }
+
   /** To be called when the process was started. */
   closeWith(closeStdin: () => Promise<void>): void {
     this.#start(closeStdin);
-  }
-
-  /** @throws what kept the process from getting all of its input, or from hearing of its end */
-  finish(): void {
-    this.stop();
-    if (this.#fault !== undefined) throw this.#fault.reason;
   }
 
   /** Lets go of the source, which stays as it is, and of the pipe. */
@@ -138,7 +137,9 @@ export class InputStream {
       if (!this.#stopped) await closeStdin();
     } catch (reason) {
       // Without a process there is nothing to end.
-      if (!this.#stopped && !isNotFound(reason)) this.#fault = { reason };
+      if (!this.#stopped && !isNotFound(reason)) {
+        this.#fault = reason instanceof Error ? reason : new Error(String(reason));
+      }
     }
     this.stop();
   }

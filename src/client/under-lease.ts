@@ -27,20 +27,23 @@ export async function underLease<T>(
   work: (leased: LeasedWork) => Promise<T>,
 ): Promise<T> {
   const id = `containerd-client-${name}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
-  const own = call.lease === undefined ? await services.leases.create({ id, signal: call.signal }) : undefined;
+  const own = call.lease === undefined;
   const lease = call.lease ?? { id };
   const undos: { readonly what: string; readonly undo: (call: CallOptions) => Promise<unknown> }[] = [];
   const leased: LeasedWork = { id, call: { ...call, lease }, onFailure: (what, undo) => undos.unshift({ what, undo }) };
   let result: T;
   try {
+    // Not with the caller's signal: a lease whose making was given up may be there all the same.
+    if (own) await services.leases.create({ id, timeoutMs: CLEANUP_MS });
+    call.signal?.throwIfAborted();
     result = await work(leased);
   } catch (reason) {
-    if (own !== undefined) {
-      undos.push({ what: `lease ${id}`, undo: (cleanup) => services.leases.delete(own, { ...cleanup, sync: true }) });
+    if (own) {
+      undos.push({ what: `lease ${id}`, undo: (cleanup) => services.leases.delete(lease, { ...cleanup, sync: true }) });
     }
     throw withLeftovers(reason, await undoAll(undos));
   }
-  if (own !== undefined) await services.leases.delete(own, { timeoutMs: CLEANUP_MS });
+  if (own) await services.leases.delete(lease, { timeoutMs: CLEANUP_MS });
   return result;
 }
 

@@ -170,9 +170,9 @@ describe("streamIO", () => {
       io.stderr?.resume();
       io.started(() => Promise.reject(fault));
       await exitOf(process);
-      if (expected === undefined) await io.finish();
-      else await assert.rejects(io.finish(), { message: expected });
-      await io.close();
+      await io.finish();
+      if (expected === undefined) await io.close();
+      else await assert.rejects(io.close(), { message: expected });
     }
   });
 

@@ -78,11 +78,20 @@ describeOnEachDaemon("containers.create", (daemon) => {
 
   it("takes command, environment and directory from the image, and changes from the caller", async () => {
     const image = await busyboxImage(client, "config:1", {
-      config: { Entrypoint: ["sh", "-c"], Cmd: ["echo $GREETING in $PWD"], Env: ["PATH=/bin", "GREETING=hi"], WorkingDir: "/data" },
+      config: {
+        Entrypoint: ["sh", "-c"],
+        Cmd: ["echo $GREETING in $PWD"],
+        Env: ["PATH=/bin", "GREETING=hi"],
+        WorkingDir: "/data",
+      },
     });
     assert.equal((await run("config", { image })).output, "hi in /data\n");
     assert.equal((await run("config", { image: "config:1", args: ["echo other $GREETING"] })).output, "other hi\n");
-    const spec = [withEnv({ GREETING: "hey" }), withCwd("/tmp"), withArgs("sh", "-c", "echo $GREETING in $PWD; exit 7")];
+    const spec = [
+      withEnv({ GREETING: "hey" }),
+      withCwd("/tmp"),
+      withArgs("sh", "-c", "echo $GREETING in $PWD; exit 7"),
+    ];
     assert.deepEqual(await run("config", { image, spec }), { output: "hey in /tmp\n", exitStatus: 7 });
     await client.images.delete("config:1");
   });
@@ -97,7 +106,9 @@ describeOnEachDaemon("containers.create", (daemon) => {
       ["app:other", "1000:2000 2000 50\n"],
     ] as const) {
       const name = `user:${user ?? "none"}`.replaceAll(":", "-");
-      const image = await busyboxImage(client, name, { config: { Cmd: who, ...(user === undefined ? {} : { User: user }) } });
+      const image = await busyboxImage(client, name, {
+        config: { Cmd: who, ...(user === undefined ? {} : { User: user }) },
+      });
       assert.equal((await run("user", { image })).output, expected, `user ${user}`);
       assert.equal((await run("user", { image: IMAGE, args: who, user: user ?? "" })).output, expected);
       await client.images.delete(name);
@@ -147,7 +158,11 @@ describeOnEachDaemon("containers.create", (daemon) => {
     const container = await other.containers.create("native", { image: IMAGE });
     assert.equal((await container.info()).snapshotter, "native");
     await container.delete({ snapshot: true });
-    const named = await other.containers.create("named", { image: IMAGE, snapshotter: "overlayfs", runtime: "io.x.v1" });
+    const named = await other.containers.create("named", {
+      image: IMAGE,
+      snapshotter: "overlayfs",
+      runtime: "io.x.v1",
+    });
     const { snapshotter, runtime } = await named.info();
     assert.deepEqual([snapshotter, runtime.name], ["overlayfs", "io.x.v1"]);
     await named.delete({ snapshot: true });
@@ -157,7 +172,8 @@ describeOnEachDaemon("containers.create", (daemon) => {
   it("refuses before anything is made what cannot be", async () => {
     const create = (id: string, options: Partial<CreateContainerOptions> = {}) =>
       client.containers.create(id, { image: IMAGE, ...options });
-    for (const id of ["", "-a", "a..b", "a/b", "ä", "a".repeat(77)]) await assert.rejects(create(id), InvalidArgumentError);
+    for (const id of ["", "-a", "a..b", "a/b", "ä", "a".repeat(77)])
+      await assert.rejects(create(id), InvalidArgumentError);
     await assert.rejects(create("x", { labels: { long: "x".repeat(4096) } }), InvalidArgumentError);
     await assert.rejects(create("x", { image: "nothing:1" }), NotFoundError);
     await assert.rejects(create("x", { snapshotter: "none" }), FailedPreconditionError);
@@ -193,7 +209,10 @@ describeOnEachDaemon("containers.create", (daemon) => {
       }
       assert.deepEqual(await listed(daemon(), client, "containers", "ls", "-q"), []);
     }
-    await assert.rejects(client.containers.create("given-up", { image: IMAGE }, { timeoutMs: 1 }), DeadlineExceededError);
+    await assert.rejects(
+      client.containers.create("given-up", { image: IMAGE }, { timeoutMs: 1 }),
+      DeadlineExceededError,
+    );
   });
 
   it("lets exactly one of two callers have an id", async () => {
@@ -209,7 +228,8 @@ describeOnEachDaemon("containers.create", (daemon) => {
   it("keeps a snapshot that is not its own", async () => {
     const image = await client.images.get(IMAGE);
     const { chainId = "" } = await image.rootFS();
-    await client.snapshots().prepare("theirs", chainId);
+    await using lease = await client.leases.create();
+    await client.snapshots().prepare("theirs", chainId, { lease });
     await assert.rejects(client.containers.create("theirs", { image }), AlreadyExistsError);
     await client.snapshots().stat("theirs");
     await client.snapshots().remove("theirs");

@@ -34,7 +34,9 @@ describeOnEachDaemon("unpacking", (daemon) => {
     return unpackImage(services, image.target, { snapshotter: "overlayfs", ...options }, call);
   };
   const committed = async () =>
-    (await listed(daemon(), client, "snapshots", "ls")).filter((line) => line.endsWith("Committed")).map((line) => line.split(/\s+/)[0]);
+    (await listed(daemon(), client, "snapshots", "ls"))
+      .filter((line) => line.endsWith("Committed"))
+      .map((line) => line.split(/\s+/)[0]);
   const collect = async () => client.leases.delete(await client.leases.create(), { sync: true });
 
   it("commits each layer under its chain id, and keeps them while the image is there", async () => {
