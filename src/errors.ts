@@ -53,6 +53,9 @@ export interface ErrorFacts {
   readonly criuLog?: readonly string[] | undefined;
 }
 
+// Known to every copy of this library in one process, where `instanceof` knows only its own.
+const BRAND: unique symbol = Symbol.for("containerd-client.error");
+
 /** Base of every error this library throws; `code` tells which one it is, and never changes between releases. */
 export class ContainerdError<C extends ErrorCode = ErrorCode> extends Error {
   /** The class of failure. */
@@ -67,6 +70,9 @@ export class ContainerdError<C extends ErrorCode = ErrorCode> extends Error {
   readonly operation: OperationFailure | undefined;
   /** criu's own error lines, oldest first; empty when there are none or its log could not be read. */
   readonly criuLog: readonly string[];
+
+  /** @internal */
+  readonly [BRAND]: true = true;
 
   /** Makes an error of the given class. */
   constructor(code: C, message: string, facts: ErrorFacts = {}) {
@@ -238,45 +244,46 @@ export function isContainerdError<C extends ErrorCode = ErrorCode>(
   error: unknown,
   code?: C,
 ): error is ContainerdError<C> {
-  return error instanceof ContainerdError && (code === undefined || error.code === code);
+  if (!(error instanceof Error) || !(BRAND in error)) return false;
+  return code === undefined || ("code" in error && error.code === code);
 }
 
 /** Whether `error` says that there is no such object. */
 export function isNotFound(error: unknown): error is NotFoundError {
-  return error instanceof NotFoundError;
+  return isContainerdError(error, "not_found");
 }
 
 /** Whether `error` says that the name is taken. */
 export function isAlreadyExists(error: unknown): error is AlreadyExistsError {
-  return error instanceof AlreadyExistsError;
+  return isContainerdError(error, "already_exists");
 }
 
 /** Whether `error` says that what was passed cannot be right. */
 export function isInvalidArgument(error: unknown): error is InvalidArgumentError {
-  return error instanceof InvalidArgumentError;
+  return isContainerdError(error, "invalid_argument");
 }
 
 /** Whether `error` says that the daemon cannot be reached, or that an ingest is locked. */
 export function isUnavailable(error: unknown): error is UnavailableError {
-  return error instanceof UnavailableError;
+  return isContainerdError(error, "unavailable");
 }
 
 /** Whether `error` says that the object is in the wrong state. */
 export function isFailedPrecondition(error: unknown): error is FailedPreconditionError {
-  return error instanceof FailedPreconditionError;
+  return isContainerdError(error, "failed_precondition");
 }
 
 /** Whether `error` says that the daemon does not know the call. */
 export function isNotImplemented(error: unknown): error is NotImplementedError {
-  return error instanceof NotImplementedError;
+  return isContainerdError(error, "not_implemented");
 }
 
 /** Whether `error` says that the deadline passed. */
 export function isDeadlineExceeded(error: unknown): error is DeadlineExceededError {
-  return error instanceof DeadlineExceededError;
+  return isContainerdError(error, "deadline_exceeded");
 }
 
 /** Whether `error` says that bytes are not what their descriptor says. */
 export function isDataLoss(error: unknown): error is DataLossError {
-  return error instanceof DataLossError;
+  return isContainerdError(error, "data_loss");
 }

@@ -1,0 +1,232 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cpus, release, totalmem } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type Client, type Container, connect } from "containerd-client";
+import { busyboxImage } from "../lab/busybox-image.js";
+import { type Daemon, startDaemon } from "../lab/daemon.js";
+import { whyNoLab } from "../lab/preflight.js";
+import { repositoryRoot } from "../lab/repository.js";
+import { operations } from "./operations.js";
+import { Table } from "./statistics.js";
+
+const NAMESPACE = "bench";
+const IMAGE = "docker.io/library/bench:1";
+const OURS = "containerd-client";
+const PROCESS = "containerd-client, its process";
+const CTR = "ctr";
+
+interface Case {
+  readonly name: string;
+  readonly args: readonly string[];
+}
+
+/** A shell string of random letters: memory of one process that hardly compresses. */
+function memory(megabytes: number): Case {
+  const script = `held=$(head -c ${Math.ceil((megabytes * 1024 * 1024 * 3) / 4)} /dev/urandom | base64 -w 0); echo ready > /ready; sleep 100000 & wait`;
+  return { name: `${megabytes} MiB`, args: ["sh", "-c", script] };
+}
+
+const idle: Case = { name: "idle shell", args: ["sh", "-c", "echo ready > /ready; sleep 100000 & wait"] };
+
+/** Runs a program and says how long it took and how much memory it had at most. */
+async function measured(run: () => ReturnType<typeof spawn>): Promise<{ ms: number; peakMiB: number }> {
+  const startedAt = performance.now();
+  const child = run();
+  const exited = once(child, "exit");
+  let peak = 0;
+  let over = false;
+  const watch = (async () => {
+    while (!over) {
+      const status = await readFile(`/proc/${child.pid}/status`, "utf8").catch(() => "");
+      peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
+      await sleep(5);
+    }
+  })();
+  const [code] = (await exited) as [number];
+  const ms = performance.now() - startedAt;
+  over = true;
+  await watch;
+  if (code !== 0) throw new Error(`a measured program ended with ${code}`);
+  return { ms, peakMiB: peak / 1024 };
+}
+
+/** How many calls the daemon has answered so far, by its own count. */
+async function callsAnswered(metrics: string): Promise<number> {
+  const text = await (await fetch(`http://${metrics}/v1/metrics`)).text();
+  const counts = [...text.matchAll(/^grpc_server_started_total\{.*\} (\S+)$/gm)].map(([, count]) => Number(count));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Follows how long a container's task stood still, by the daemon's events. */
+class PauseWatch {
+  readonly #stop = new AbortController();
+  readonly #pauses = new Map<string, number>();
+  readonly #durations = new Map<string, number[]>();
+  readonly #done: Promise<void>;
+
+  constructor(client: Client) {
+    this.#done = this.#follow(client);
+  }
+
+  async #follow(client: Client): Promise<void> {
+    try {
+      const events = client.events(["/tasks/paused", "/tasks/resumed"], { signal: this.#stop.signal });
+      for await (const { topic, publishedAt, payload } of events) {
+        const id = payload.containerId;
+        if (topic === "/tasks/paused") this.#pauses.set(id, publishedAt.getTime());
+        else
+          this.#durations.set(id, [
+            ...(this.#durations.get(id) ?? []),
+            publishedAt.getTime() - (this.#pauses.get(id) ?? 0),
+          ]);
+      }
+    } catch (reason) {
+      if (!this.#stop.signal.aborted) throw reason;
+    }
+  }
+
+  /** The length of the container's last pause, in ms. */
+  async last(id: string, nth: number): Promise<number> {
+    for (let tries = 0; tries < 200; tries++) {
+      const found = this.#durations.get(id)?.[nth];
+      if (found !== undefined) return found;
+      await sleep(10);
+    }
+    throw new Error(`pause ${nth} of ${id} was not seen`);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#done;
+  }
+}
+
+async function discard(container: Container): Promise<void> {
+  const task = await container.task();
+  await task.kill("SIGKILL", { all: true });
+  await task.wait();
+  await task.delete();
+  await container.delete({ snapshot: true });
+}
+
+async function ready(container: Container): Promise<void> {
+  const task = await container.task();
+  for (let tries = 0; ; tries++) {
+    const probe = await task.exec(`probe-${tries}`, ["test", "-e", "/ready"]);
+    await probe.start();
+    const { exitStatus } = await probe.wait();
+    await probe.delete();
+    if (exitStatus === 0) return;
+    if (tries > 600) throw new Error("the task never became ready");
+    await sleep(100);
+  }
+}
+
+interface Bench {
+  readonly daemon: Daemon;
+  readonly client: Client;
+  readonly metrics: string;
+  readonly table: Table;
+  readonly rounds: number;
+}
+
+async function runCase({ daemon, client, metrics, table, rounds }: Bench, { name, args }: Case): Promise<void> {
+  const id = `bench-${name.replaceAll(/\W/g, "")}`;
+  const container = await client.containers.create(id, { image: IMAGE, args });
+  const task = await container.newTask();
+  await task.start();
+  await ready(container);
+  const program = fileURLToPath(new URL("operations.js", import.meta.url));
+  const ctr =
+    (...words: string[]) =>
+    () =>
+      spawn(daemon.binaries.ctr, ["--address", daemon.address, "--namespace", NAMESPACE, ...words], {
+        stdio: "inherit",
+      });
+  const node =
+    (...words: string[]) =>
+    () =>
+      spawn(process.execPath, [program, words[0] ?? "", daemon.address, NAMESPACE, ...words.slice(1)], {
+        stdio: "inherit",
+      });
+  const pauses = new PauseWatch(client);
+  await sleep(200);
+  let pause = 0;
+  const timed = async (row: string, who: string, act: () => Promise<{ ms: number; peakMiB?: number }>) => {
+    const before = await callsAnswered(metrics);
+    const { ms, peakMiB } = await act();
+    const calls = (await callsAnswered(metrics)) - before;
+    table.add(`${row}, ${name}: wall ms`, who, ms);
+    table.add(`${row}, ${name}: calls`, who, calls);
+    if (peakMiB !== undefined) table.add(`${row}, ${name}: peak MiB`, who, peakMiB);
+  };
+  const inProcess = (act: () => Promise<void>) => async () => {
+    const startedAt = performance.now();
+    await act();
+    return { ms: performance.now() - startedAt };
+  };
+  for (let round = 0; round < rounds; round++) {
+    const ways: [string, () => Promise<{ ms: number; peakMiB?: number }>][] = [
+      [OURS, inProcess(() => operations.checkpoint(client, id, "cp:ours"))],
+      [CTR, () => measured(ctr("containers", "checkpoint", "--image", "--rw", "--task", id, "cp:ctr"))],
+      [PROCESS, () => measured(node("checkpoint", id, "cp:process"))],
+    ];
+    for (const [who, act] of ways) {
+      await timed("checkpoint", who, act);
+      table.add(`checkpoint, ${name}: paused ms`, who, await pauses.last(id, pause++));
+      const ref = { [OURS]: "cp:ours", [CTR]: "cp:ctr", [PROCESS]: "cp:process" }[who] ?? "";
+      if (round < rounds - 1) await client.images.delete(ref, { sync: true });
+    }
+  }
+  await pauses.stop();
+  await discard(container);
+  for (let round = 0; round < rounds; round++) {
+    for (const [who, act] of [
+      [OURS, inProcess(() => operations.restore(client, id, "cp:ctr"))],
+      [CTR, () => measured(ctr("containers", "restore", "--live", "--rw", id, "cp:ctr"))],
+      [PROCESS, () => measured(node("restore", id, "cp:ctr"))],
+    ] as const) {
+      await timed("restore", who, act);
+      await discard(await client.containers.get(id));
+    }
+  }
+  for (const ref of ["cp:ours", "cp:ctr", "cp:process"]) await client.images.delete(ref, { sync: true });
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { quick: { type: "boolean" }, rounds: { type: "string" } } });
+  const rounds = Number(values.rounds ?? (values.quick === true ? 3 : 9));
+  const why = await whyNoLab();
+  if (why !== undefined) throw new Error(`The bench needs a containerd with criu: ${why}`);
+  const metrics = `127.0.0.1:${20_000 + (process.pid % 20_000)}`;
+  const extraToml = `[metrics]\n  address = "${metrics}"`;
+  await using daemon = await startDaemon("v21", { extraToml, progress: (line) => process.stderr.write(`${line}\n`) });
+  await using client = await connect({ address: daemon.address, namespace: NAMESPACE });
+  await busyboxImage(client, IMAGE);
+  const table = new Table();
+  const bench = { daemon, client, metrics, table, rounds };
+  for (const one of [idle, memory(values.quick === true ? 64 : 256)]) await runCase(bench, one);
+  const { version } = await client.version();
+  const [cpu] = cpus();
+  const machine = {
+    containerd: version,
+    node: process.version,
+    kernel: release(),
+    cpus: `${cpus().length} × ${cpu?.model ?? "?"}`,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    rounds,
+  };
+  process.stdout.write(`${JSON.stringify(machine)}\n\n${table.text()}\n`);
+  const directory = join(repositoryRoot(), ".build", "bench-results");
+  await mkdir(directory, { recursive: true });
+  const file = join(directory, `checkpoint-${new Date().toISOString().replaceAll(":", "-")}.json`);
+  await writeFile(file, JSON.stringify({ machine, rows: table.rows() }, null, 2));
+  process.stdout.write(`\nwritten to ${file}\n`);
+}
+
+await main();
