@@ -1,12 +1,18 @@
 import type { CallOptions } from "../call-options.js";
-import { DataLossError, isAlreadyExists, ResourceExhaustedError } from "../errors.js";
+import { DataLossError, InvalidArgumentError, isAlreadyExists, ResourceExhaustedError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import { digester, digestOf } from "../oci/digest.js";
 import { verifyBytes } from "../oci/verify.js";
-import type { Ingester, Provider, Store } from "./store.js";
+import { keepExisting } from "./existing.js";
+import type { Info, Ingester, Manager, Provider, PutOptions } from "./store.js";
 
 const MOST_BYTES = 16 * 1024 * 1024;
-const SMALL_BYTES = 4 * 1024 * 1024;
+
+/** How a blob is read into memory. */
+export interface ReadBlobOptions extends CallOptions {
+  /** The largest blob taken, in bytes. Default: 16 MiB. */
+  readonly maxBytes?: number | undefined;
+}
 
 /**
  * Reads a whole blob into memory, verified.
@@ -15,16 +21,19 @@ const SMALL_BYTES = 4 * 1024 * 1024;
  * ```ts
  * const manifest = parseManifest(await readBlob(client.content, image.target));
  * ```
- * @throws {ResourceExhaustedError} when it is larger than `maxBytes`, before anything is read. Default: 16 MiB
+ * @throws {ResourceExhaustedError} when it is larger than `maxBytes`, before anything is read
  * @throws {NotFoundError} when it is not there
  * @throws {DataLossError} when the bytes are not what the descriptor says
  */
 export async function readBlob(
   provider: Provider,
   target: Descriptor,
-  options: CallOptions & { readonly maxBytes?: number | undefined } = {},
+  options: ReadBlobOptions = {},
 ): Promise<Uint8Array> {
   const { maxBytes = MOST_BYTES, ...call } = options;
+  if (!Number.isSafeInteger(target.size) || target.size < 0) {
+    throw new InvalidArgumentError(`Cannot read ${target.digest}: its size is ${target.size}`);
+  }
   if (target.size > maxBytes) {
     throw new ResourceExhaustedError(
       `Cannot read ${target.digest} into memory: ${target.size} bytes, at most ${maxBytes} are taken`,
@@ -63,6 +72,7 @@ export interface BlobOptions {
  * const descriptor = await writeBlob(client.content, Buffer.from("{}"), { mediaType: "application/json" }, { lease });
  * ```
  * @throws {UnavailableError} when another writer has the ref open
+ * @throws {AlreadyExistsError} when it is there already and the ingester is not also a {@link Manager} to make sure of its labels
  */
 export async function writeBlob(
   ingester: Ingester,
@@ -73,21 +83,30 @@ export async function writeBlob(
   if (!(bytes instanceof Uint8Array)) return writeStream(ingester, bytes, { mediaType, ref, labels }, call);
   const expected = digestOf(bytes);
   const descriptor = { mediaType, digest: expected, size: bytes.length };
+  const options: PutOptions = { expected, labels, ...call };
   const name = ref ?? `blob-${expected}`;
+  if (ingester.put === undefined) await putThroughWriter(ingester, name, bytes, options);
+  else await ingester.put(name, bytes, options);
+  return descriptor;
+}
+
+/** Does what `put` does with an open ingest; for what is too large for one message, and for ingesters that have no `put`. */
+export async function putThroughWriter(
+  ingester: Ingester,
+  ref: string,
+  bytes: Uint8Array,
+  { expected, labels = {}, ...call }: PutOptions,
+): Promise<Info> {
+  const size = bytes.length;
   try {
-    if (bytes.length <= SMALL_BYTES && ingester.put !== undefined) {
-      await ingester.put(name, bytes, { expected, labels, ...call });
-      return descriptor;
-    }
-    await using writer = await ingester.writer(name, { size: bytes.length, expected, ...call });
+    await using writer = await ingester.writer(ref, { size, expected, ...call });
     if (writer.offset > 0) await writer.truncate(0);
     await writer.write(bytes);
-    await writer.commit({ size: bytes.length, expected, labels });
+    return await writer.commit({ size, expected, labels });
   } catch (reason) {
-    if (!isAlreadyExists(reason)) throw reason;
-    await keepExisting(ingester, descriptor, labels, call);
+    if (!isAlreadyExists(reason) || !isManager(ingester)) throw reason;
+    return await keepExisting(ingester, { digest: expected, size }, labels, call);
   }
-  return descriptor;
 }
 
 async function writeStream(
@@ -110,21 +129,6 @@ async function writeStream(
   return { mediaType, digest, size };
 }
 
-/** Labels given to a commit are dropped when the blob exists: they are set on it instead. */
-async function keepExisting(
-  ingester: Ingester,
-  { digest, size }: Descriptor,
-  labels: Labels | undefined,
-  call: CallOptions,
-): Promise<void> {
-  if (!isStore(ingester)) return;
-  const info = await ingester.info(digest, call);
-  if (info.size !== size)
-    throw new DataLossError(`Cannot use ${digest}: the store has ${info.size} bytes, expected ${size}`);
-  const missing = Object.entries(labels ?? {}).filter(([key, value]) => info.labels[key] !== value);
-  if (missing.length > 0) await ingester.update(digest, Object.fromEntries(missing), call);
-}
-
-function isStore(ingester: Ingester): ingester is Store {
+function isManager(ingester: Ingester): ingester is Ingester & Manager {
   return "info" in ingester && "update" in ingester;
 }

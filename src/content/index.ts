@@ -1,3 +1,18 @@
-export { type BlobOptions, readBlob, writeBlob } from "./blob.js";
-export type { Info, Ingester, IngestManager, Manager, Provider, Range, Status, Store, Writer } from "./store.js";
+export { type BlobOptions, type ReadBlobOptions, readBlob, writeBlob } from "./blob.js";
+export { type FilterOperator, filter } from "./filter.js";
+export { MemoryStore } from "./memory.js";
+export type {
+  CommitOptions,
+  Info,
+  Ingester,
+  IngestManager,
+  Manager,
+  Provider,
+  PutOptions,
+  Range,
+  Status,
+  Store,
+  Writer,
+  WriterOptions,
+} from "./store.js";
 export { children, gcLabels, type Node, type WalkOptions, walk } from "./walk.js";

@@ -5,14 +5,22 @@ import {
   type Status as StatusMessage,
   WriteAction,
 } from "../api/services/content/v1/content_pb.js";
+import { Leases } from "../api/services/leases/v1/leases_pb.js";
 import type { CallOptions } from "../call-options.js";
-import { DataLossError, InternalError } from "../errors.js";
+import { DataLossError, InternalError, isAlreadyExists } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import { type Digest, parseDigest } from "../oci/digest.js";
 import type { Rpc } from "../rpc/rpc.js";
-import { openRemoteWriter, type RemoteWriterOptions } from "./remote-writer.js";
-import type { Info, Range, Status, Store, Writer } from "./store.js";
+import { putThroughWriter } from "./blob.js";
+import { keepExisting } from "./existing.js";
+import { checkRange } from "./range.js";
+import { RemoteWriteStream, statMessage } from "./remote-stream.js";
+import { committed, RemoteWriter } from "./remote-writer.js";
+import type { Info, PutOptions, Range, Status, Store, Writer, WriterOptions } from "./store.js";
 import { verified } from "./verified.js";
+
+// One message stays well below the 4 MiB that some proxies allow.
+const MOST_AT_ONCE = 2 * 1024 * 1024;
 
 /** The content store of a daemon. */
 export class RemoteStore implements Store {
@@ -29,6 +37,7 @@ export class RemoteStore implements Store {
     options: Range & CallOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const { offset, length, ...call } = options;
+    checkRange({ offset, length });
     if (length === 0) return;
     const whole = offset === undefined && length === undefined;
     const bytes = this.#bytes(target.digest, offset ?? 0, length, call);
@@ -53,36 +62,41 @@ export class RemoteStore implements Store {
   }
 
   /** @inheritDoc */
-  async writer(ref: string, options: RemoteWriterOptions & CallOptions = {}): Promise<Writer> {
-    return openRemoteWriter(this.#rpc, this, ref, options);
+  async writer(ref: string, options: WriterOptions = {}): Promise<Writer> {
+    const { size, expected, ...call } = options;
+    const stream = new RemoteWriteStream(this.#rpc, ref, call);
+    try {
+      const answer = await stream.ask(statMessage(size, expected));
+      const keep = (digest: Digest, bytes: number, labels: Labels) => this.#keep(digest, bytes, labels, call);
+      return new RemoteWriter({ stream, offset: safe(answer.offset), size, expected, keep });
+    } catch (reason) {
+      stream.cancel();
+      throw reason;
+    }
   }
 
   /** @inheritDoc */
-  async put(
-    ref: string,
-    bytes: Uint8Array,
-    options: { readonly expected: Digest; readonly labels?: Labels | undefined } & CallOptions,
-  ): Promise<void> {
-    const { expected, labels, ...call } = options;
-    const stream = this.#rpc.duplex(Content.method.write, call);
+  async put(ref: string, bytes: Uint8Array, options: PutOptions): Promise<Info> {
+    if (bytes.length > MOST_AT_ONCE) return putThroughWriter(this, ref, bytes, options);
+    const { expected, labels = {}, ...call } = options;
+    const size = bytes.length;
+    const stream = new RemoteWriteStream(this.#rpc, ref, call);
     try {
-      const sent = stream.send({
+      const total = BigInt(size);
+      const answer = await stream.ask({
         action: WriteAction.COMMIT,
-        ref,
-        total: BigInt(bytes.length),
+        total,
         expected,
         offset: 0n,
         data: bytes,
         labels: { ...labels },
       });
-      const answer = await stream.receive();
-      await sent;
-      if (answer?.digest !== expected) {
-        throw new DataLossError(`Cannot write ${expected}: the daemon stored ${answer?.digest ?? "nothing"}`);
-      }
+      return committed(answer, { expected, size, labels });
+    } catch (reason) {
+      if (!isAlreadyExists(reason)) throw reason;
+      return await this.#keep(expected, size, labels, call);
     } finally {
-      stream.end();
-      stream.cancel();
+      await stream.close();
     }
   }
 
@@ -130,6 +144,15 @@ export class RemoteStore implements Store {
   /** @inheritDoc */
   async abort(ref: string, call: CallOptions = {}): Promise<void> {
     await this.#rpc.unary(Content.method.abort, { ref }, call);
+  }
+
+  async #keep(digest: Digest, size: number, labels: Labels, call: CallOptions): Promise<Info> {
+    if (call.lease !== undefined) {
+      // A commit that names a digest which is there already never reaches the code that puts it under the lease.
+      const resource = { id: digest, type: "content" };
+      await this.#rpc.unary(Leases.method.addResource, { id: call.lease.id, resource }, call);
+    }
+    return keepExisting(this, { digest, size }, labels, call);
   }
 }
 
