@@ -40,7 +40,7 @@ export interface CreateContainerOptions {
   readonly args?: readonly string[] | undefined;
   /** Who runs it, as `user` or `user:group`, each a name or a number; the image's user when absent. */
   readonly user?: string | undefined;
-  /** Shares the host's network instead of having one of its own with nothing but a loopback that is down. */
+  /** Shares the host's network instead of having one of its own with nothing but a loopback. */
   readonly hostNetwork?: boolean | undefined;
   /** Changes to the spec, in the order given, after what the image says. */
   readonly spec?: readonly SpecOption[] | undefined;

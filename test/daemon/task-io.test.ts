@@ -5,13 +5,15 @@ import { join } from "node:path";
 import { PassThrough, Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { after, afterEach, before, it } from "node:test";
-import type { Client } from "../../src/client/client.js";
+import { Client } from "../../src/client/client.js";
 import type { Container } from "../../src/client/container.js";
 import type { Process } from "../../src/client/process.js";
 import { streamIO } from "../../src/client/stream-io.js";
 import type { Task } from "../../src/client/task.js";
 import { fileIO, nullIO, type TaskIO } from "../../src/client/task-io.js";
+import { FailedPreconditionError, NotFoundError } from "../../src/errors.js";
 import { withTerminal } from "../../src/oci/spec-options.js";
+import { unixTransport } from "../../src/rpc/transport.js";
 import * as programs from "../fixtures/programs.js";
 import { clientFor } from "./client.js";
 import { discard, IMAGE } from "./counter.js";
@@ -213,6 +215,20 @@ describeOnEachDaemon("task IO", (daemon) => {
     const file = join(directory, "screen");
     assert.equal(await finish(await make(["echo", "shown"], fileIO({ stdout: file }), true)), 0);
     assert.equal(await readFile(file, "utf8"), "shown\r\n");
+  });
+
+  it("refuses streams where the daemon may be elsewhere, before it makes a task", async () => {
+    const remote = new Client({
+      transport: { ...unixTransport(daemon().address), local: false },
+      namespace: client.namespace,
+    });
+    const made = await client.containers.create(`io-${++count}`, { image: IMAGE, args: ["true"] });
+    containers.push(made);
+    const container = await remote.containers.get(made.id);
+    await assert.rejects(container.newTask({ io: streamIO() }), FailedPreconditionError);
+    await assert.rejects(container.task(), NotFoundError);
+    assert.equal(await finish(await container.newTask()), 0);
+    await remote.close();
   });
 
   it("runs without any", async () => {
