@@ -105,7 +105,7 @@ export async function putThroughWriter(
     return await writer.commit({ size, expected, labels });
   } catch (reason) {
     if (!isAlreadyExists(reason) || !isManager(ingester)) throw reason;
-    return await keepExisting(ingester, { digest: expected, size }, labels, call);
+    return keepExisting(ingester, { digest: expected, size }, labels, call);
   }
 }
 

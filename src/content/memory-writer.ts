@@ -1,73 +1,8 @@
-import { FailedPreconditionError, InvalidArgumentError, NotFoundError } from "../errors.js";
-import type { Labels } from "../oci/descriptor.js";
+import { FailedPreconditionError } from "../errors.js";
 import { algorithmOf, type Digest, digestOf } from "../oci/digest.js";
-import type { CommitOptions, Info, Status, Writer } from "./store.js";
-
-const MOST_LABEL_BYTES = 4096;
-
-/** What a store in memory holds. */
-export interface MemoryRoom {
-  readonly blobs: Map<Digest, { readonly bytes: Uint8Array; info: Info }>;
-  readonly ingests: Map<string, MemoryIngest>;
-}
-
-/** An ingest in memory; it outlives its writers. */
-export class MemoryIngest {
-  readonly ref: string;
-  readonly total: number | undefined;
-  readonly expected: Digest | undefined;
-  readonly startedAt = new Date();
-  updatedAt: Date = this.startedAt;
-  /** Since when a writer has it open. */
-  lockedAt: Date | undefined;
-  #chunks: Uint8Array[] = [];
-  #offset = 0;
-  #dropped = false;
-
-  constructor(ref: string, total: number | undefined, expected: Digest | undefined) {
-    this.ref = ref;
-    this.total = total;
-    this.expected = expected;
-  }
-
-  get offset(): number {
-    return this.#offset;
-  }
-
-  append(chunk: Uint8Array): void {
-    this.check();
-    this.#chunks.push(chunk.slice());
-    this.#offset += chunk.length;
-    this.updatedAt = new Date();
-  }
-
-  truncate(): void {
-    this.check();
-    this.#chunks = [];
-    this.#offset = 0;
-    this.updatedAt = new Date();
-  }
-
-  bytes(): Uint8Array {
-    this.check();
-    const bytes = new Uint8Array(this.#offset);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return bytes;
-  }
-
-  drop(): void {
-    this.#dropped = true;
-    this.#chunks = [];
-  }
-
-  check(): void {
-    if (this.#dropped) throw new NotFoundError(`reference ${this.ref}: not found`);
-  }
-}
+import { applyLabels } from "./labels.js";
+import type { MemoryIngest, MemoryRoom } from "./memory-ingest.js";
+import type { CommitOptions, Info, Writer } from "./store.js";
 
 /** Writes to an ingest in memory. */
 export class MemoryWriter implements Writer {
@@ -154,30 +89,4 @@ export class MemoryWriter implements Writer {
     if (this.#closed) throw new FailedPreconditionError(`Ingest ${this.ref} is closed`);
     this.#ingest.check();
   }
-}
-
-/** The labels after a change; one with no value is no label. */
-export function applyLabels(labels: Labels, changes: Readonly<Record<string, string | null>>): Labels {
-  for (const [name, value] of Object.entries(changes)) {
-    const length = Buffer.byteLength(name) + Buffer.byteLength(value ?? "");
-    if (length > MOST_LABEL_BYTES) {
-      throw new InvalidArgumentError(
-        `label key and value length (${length} bytes) greater than maximum size (${MOST_LABEL_BYTES} bytes), key: ${name.slice(0, 64)}`,
-      );
-    }
-  }
-  const all = Object.entries({ ...labels, ...changes });
-  return Object.fromEntries(all.filter((entry): entry is [string, string] => entry[1] !== null && entry[1] !== ""));
-}
-
-/** How far an ingest is. */
-export function statusOf({ ref, offset, total, expected, startedAt, updatedAt }: MemoryIngest): Status {
-  return {
-    ref,
-    offset,
-    ...(total === undefined ? {} : { total }),
-    ...(expected === undefined ? {} : { expected }),
-    startedAt,
-    updatedAt,
-  };
 }

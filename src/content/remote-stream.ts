@@ -22,7 +22,8 @@ export class RemoteWriteStream {
   /** What the daemon says the bytes hash to, as of its last answer. */
   digest: Digest | undefined;
   readonly #duplex: Duplex<MessageInitShape<typeof WriteContentRequestSchema>, WriteContentResponse>;
-  readonly #unanswered: Promise<unknown>[] = [];
+  /** Answers to come, oldest first. */
+  readonly #unanswered = new Set<Promise<unknown>>();
   #lastAnswer: Promise<unknown> = Promise.resolve();
 
   constructor(rpc: Rpc, ref: string, call: CallOptions) {
@@ -39,12 +40,10 @@ export class RemoteWriteStream {
 
   /** Sends a message, after which the ingest must be at `offset`; resolves when the message was taken. */
   async tell(message: Request, offset: number): Promise<void> {
-    while (this.#unanswered.length >= MOST_IN_FLIGHT) await this.#unanswered[0];
+    while (this.#unanswered.size >= MOST_IN_FLIGHT) await this.#unanswered.values().next().value;
     const answer = this.#answer(offset);
-    this.#unanswered.push(answer);
-    const forget = () => {
-      this.#unanswered.splice(this.#unanswered.indexOf(answer), 1);
-    };
+    this.#unanswered.add(answer);
+    const forget = () => void this.#unanswered.delete(answer);
     answer.then(forget, forget);
     await this.#send(message, answer);
   }
@@ -98,7 +97,9 @@ export class RemoteWriteStream {
     if (answer === undefined) throw new InternalError(`The daemon closed ingest ${this.ref} before it was committed`);
     if (offset !== undefined && answer.offset !== BigInt(offset)) {
       this.#duplex.cancel();
-      throw new DataLossError(`Cannot write to ingest ${this.ref}: the daemon is at ${answer.offset}, not at ${offset}`);
+      throw new DataLossError(
+        `Cannot write to ingest ${this.ref}: the daemon is at ${answer.offset}, not at ${offset}`,
+      );
     }
     if (isDigest(answer.digest)) this.digest = answer.digest;
     return answer;

@@ -99,7 +99,7 @@ export class RemoteWriter implements Writer {
     } catch (reason) {
       const digest = expected ?? stream.digest;
       if (!isAlreadyExists(reason) || digest === undefined) throw reason;
-      return await keep(digest, this.#offset, labels);
+      return keep(digest, this.#offset, labels);
     }
   }
 

@@ -1,6 +1,9 @@
 import type { CallOptions } from "../call-options.js";
 
-/** Keeps content, ingests, snapshots and images from the garbage collector while it lasts. Disposing deletes it. */
+/**
+ * Keeps content, ingests, snapshots and images from the garbage collector while it lasts. Disposing deletes it, also when the signal of
+ * the call that made it was aborted; what it alone held goes with the next collection. Disposing it again does nothing.
+ */
 export interface Lease extends AsyncDisposable {
   /** Names the lease in every call that shall be covered by it. */
   readonly id: string;
@@ -23,8 +26,8 @@ export interface LeaseOptions extends CallOptions {
   /** Default: one the daemon makes up. */
   readonly id?: string | undefined;
   /**
-   * Milliseconds until the daemon may collect it even if nobody deletes it. Default: 24 hours, as containerd's own client.
-   * An expired lease goes with the next collection, not on the stroke.
+   * Milliseconds until the daemon may collect it even if nobody deletes it, rounded up to whole seconds. Default: 24 hours, as
+   * containerd's own client. An expired lease goes with the next collection, not on the stroke.
    */
   readonly expiresInMs?: number | undefined;
   /** Labels beside the expiry. */
@@ -34,12 +37,28 @@ export interface LeaseOptions extends CallOptions {
 /** The daemon's leases in one namespace. */
 export interface LeaseManager {
   /**
-   * Creates a lease.
+   * Creates a lease. Passed as `lease` to other calls it holds what they make.
    *
+   * @example
+   * ```ts
+   * await using lease = await client.leases.create();
+   * const descriptor = await writeBlob(client.content, bytes, { mediaType }, { lease });
+   * ```
    * @throws {AlreadyExistsError} when the id is taken
+   * @throws {InvalidArgumentError} when `expiresInMs` is not above 0 or ends beyond the year 9999
    */
   create(options?: LeaseOptions): Promise<Lease>;
-  /** Yields the leases that match one of the filters, or all. */
+  /**
+   * Gets a lease by its id.
+   *
+   * @throws {NotFoundError} when there is no such lease
+   */
+  get(id: string, call?: CallOptions): Promise<Lease>;
+  /**
+   * Yields the leases that match one of the filters, or all. Fields are `id` and `labels`.
+   *
+   * @throws {InvalidArgumentError} when a filter cannot be parsed
+   */
   list(filters?: readonly string[], call?: CallOptions): AsyncIterable<Lease>;
   /**
    * Yields what a lease holds.
@@ -48,13 +67,15 @@ export interface LeaseManager {
    */
   resources(lease: Pick<Lease, "id">, call?: CallOptions): AsyncIterable<LeaseResource>;
   /**
-   * Puts something under a lease; doing it twice does no harm.
+   * Puts something under a lease; doing it twice does no harm. Whether it exists is not looked at.
    *
    * @throws {NotFoundError} when there is no such lease
+   * @throws {NotImplementedError} when nothing of that type can be held
+   * @throws {InvalidArgumentError} when type or id are malformed
    */
   addResource(lease: Pick<Lease, "id">, resource: LeaseResource, call?: CallOptions): Promise<void>;
   /**
-   * Takes something from under a lease.
+   * Takes something from under a lease; that it is not there does no harm.
    *
    * @throws {NotFoundError} when there is no such lease
    */
