@@ -24,14 +24,21 @@ const hints: readonly (readonly [RegExp, string])[] = [
   [/Unexpected rt vDSO|vdso: Failed/, "This criu is too old for the running kernel."],
 ];
 
-/** Adds criu's own words to a failed dump or restore, when its log lies on this machine. */
+/** Error lines that say only that there was an error, or that are said on every run in a box. */
+const aftermath = /(?:Restoring|Dumping) FAILED|cgroupd: recv req error|RLIMIT_NOFILE/;
+
+/** Adds criu's own words to a failed dump or restore, when its log lies on this machine: where the error says, or in `workPath`. */
 export async function withCriuLog(services: Services, reason: unknown, workPath?: string): Promise<unknown> {
   if (!isContainerdError(reason)) return reason;
-  const named = /path=\s*(\/\S+\.log)/.exec(reason.message)?.[1];
-  const candidates = [named, workPath && `${workPath}/dump.log`, workPath && `${workPath}/restore.log`];
-  const path = candidates.find((candidate) => candidate !== undefined && candidate !== "");
-  const lines = services.local && path !== undefined ? await errorLines(path) : [];
-  return explainCriu(reason, lines);
+  if (!services.local) return explainCriu(reason, []);
+  const named = /(?:path=|log file:)\s*(\/\S+\.log)/.exec(reason.message)?.[1];
+  const inWorkPath =
+    workPath === undefined || workPath === "" ? [] : [`${workPath}/dump.log`, `${workPath}/restore.log`];
+  for (const path of named === undefined ? inWorkPath : [named, ...inWorkPath]) {
+    const lines = await errorLines(path);
+    if (lines.length > 0) return explainCriu(reason, lines);
+  }
+  return explainCriu(reason, []);
 }
 
 /** The same error with criu's lines, and a hint when one of them is known. */
@@ -39,8 +46,8 @@ export function explainCriu(error: ContainerdError, lines: readonly string[]): C
   const text = [error.message, ...lines].join("\n");
   const hint = error.hint ?? hints.find(([pattern]) => pattern.test(text))?.[1];
   if (lines.length === 0 && hint === error.hint) return error;
-  const last = lines.at(-1);
-  const message = last === undefined ? error.message : `${error.message}; criu says: ${last}`;
+  const telling = lines.findLast((line) => !aftermath.test(line)) ?? lines.at(-1);
+  const message = telling === undefined ? error.message : `${error.message}; criu says: ${telling}`;
   const { method, namespace, operation } = error;
   return errorFor(error.code, message, { cause: error, hint, method, namespace, operation, criuLog: lines });
 }

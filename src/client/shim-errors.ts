@@ -11,6 +11,7 @@ const meanings: readonly (readonly [RegExp, ErrorCode])[] = [
     /\bcannot \w+(?: in)? a(?:n)? .*\b(?:paused|running|stopped|created|deleted|state|process|container|task)\b/i,
     "failed_precondition",
   ],
+  [/\bcannot \w+ task in \w+ state\b/i, "failed_precondition"],
   [/\bcontainer (?:is )?not (?:paused|running)\b|process not created|is not running/i, "failed_precondition"],
   [/\bcriu failed\b|OCI runtime (?:checkpoint|restore) failed/i, "failed_precondition"],
   [/container's cgroup (?:is not empty|unexpectedly frozen)/i, "failed_precondition"],

@@ -159,15 +159,6 @@ export class Snapshots {
     const reply = await this.#services.rpc.unary(SnapshotsService.method.update, input, call);
     return infoOf(present(reply.info, "a snapshot"));
   }
-
-  /**
-   * Frees what removed snapshots left on disk, now rather than at the next garbage collection.
-   *
-   * @throws {NotImplementedError} when the snapshotter has nothing of the kind
-   */
-  async cleanup(call: CallOptions = {}): Promise<void> {
-    await this.#services.rpc.unary(SnapshotsService.method.cleanup, { snapshotter: this.snapshotter }, call);
-  }
 }
 
 function infoOf(info: Info): SnapshotInfo {

@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { Tasks } from "../api/services/tasks/v1/tasks_pb.js";
 import { type CheckpointOptions, CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
@@ -18,6 +19,8 @@ import { fromShim } from "./shim-errors.js";
 import { packResources } from "./spec-any.js";
 import type { OpenIO } from "./task-io.js";
 import { dateOf, descriptorOf, recordedAt } from "./wire.js";
+
+const LOOK_MS = 5_000;
 
 /** Where a task stands in its life. */
 export type TaskStatus = ProcessState;
@@ -77,8 +80,8 @@ export class Task extends Process {
     try {
       await super.start(call);
     } catch (reason) {
-      // Its log goes with the task.
-      const explained = await withCriuLog(this.services, reason);
+      // criu's log goes with the task.
+      const explained = await withCriuLog(this.services, reason, await restoreWorkPath(this.services, this.id));
       await discardTask(this, reason);
       await this.openIO?.close();
       throw explained;
@@ -191,5 +194,17 @@ export class Task extends Process {
   protected override async remove(call: CallOptions): Promise<Exit> {
     const reply = await fromShim(this.services.rpc.unary(Tasks.method.delete, { containerId: this.id }, call));
     return { exitStatus: reply.exitStatus, exitedAt: recordedAt(reply.exitedAt) };
+  }
+}
+
+/** Where the shim has criu write its log of a restore; `undefined` when it cannot be known or seen from here. */
+async function restoreWorkPath(services: Services, id: string): Promise<string | undefined> {
+  if (!services.local) return undefined;
+  try {
+    const content = await services.introspection.contentRoot({ timeoutMs: LOOK_MS });
+    return content && join(dirname(content), "io.containerd.runtime.v2.task", services.namespace, id);
+  } catch {
+    // The log is a courtesy: why the restore failed is reported anyway.
+    return undefined;
   }
 }

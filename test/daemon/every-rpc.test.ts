@@ -15,8 +15,8 @@ import {
 import { describeOnEachDaemon } from "./releases.js";
 import { allRpcs, RpcLedger, unwrapped } from "./rpc-ledger.js";
 
-// Containerd before 2.0 does not know them, and says so.
-const optional = new Set(["Introspection.PluginInfo", "Snapshots.Cleanup"]);
+// Containerd before 2.0 does not know it, and says so.
+const optional = new Set(["Introspection.PluginInfo"]);
 
 describeOnEachDaemon("every RPC", (daemon) => {
   const ledger = new RpcLedger();

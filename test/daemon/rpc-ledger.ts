@@ -33,13 +33,14 @@ export const allRpcs: readonly string[] = services.flatMap((service) => service.
 /** RPCs nothing in the library calls, and why. */
 export const unwrapped: Readonly<Record<string, string>> = {
   "Events.Forward": "for shims and for daemons that pass on what they did not see themselves",
+  "Snapshots.Cleanup": "the garbage collector has snapshotters do it; over the wire daemons refuse it",
   "Tasks.List": "each container knows its task, and the daemon knows no filter",
 };
 
 /** Writes down which RPCs went through a transport, and whether the daemon answered any of them well. */
 export class RpcLedger {
-  readonly called = new Set<string>();
-  readonly answered = new Set<string>();
+  readonly called: Set<string> = new Set();
+  readonly answered: Set<string> = new Set();
   readonly #hidden = new Set<string>();
 
   /** From now on the daemon seems not to know this RPC. */
