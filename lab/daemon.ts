@@ -138,7 +138,7 @@ export class Daemon {
 
 /** Starts a daemon of its own, after downloading it when it must be. */
 export async function startDaemon(release: ReleaseName, options: DaemonOptions = {}): Promise<Daemon> {
-  const [binaries] = [preparedRelease(release) ?? (await prepareReleases([release], options.progress))[0]];
+  const binaries = preparedRelease(release) ?? (await prepareReleases([release], options.progress))[0];
   if (binaries === undefined) throw new Error(`There is no release ${release}`);
   const box = await openBox();
   try {
@@ -151,6 +151,7 @@ export async function startDaemon(release: ReleaseName, options: DaemonOptions =
       symlink(binaries.ctr, join(bin, "ctr")),
       symlink(binaries.runc, join(bin, "runc")),
       symlink(binaries.criu, join(bin, "criu")),
+      writeFile(join(box.directory, "release"), binaries.name),
       writeFile(join(box.directory, "config.toml"), daemonConfig(box.directory, options)),
       // Else criu wants the iptables programs, which a small machine does not have.
       writeFile(join(criu, "default.conf"), "network-lock nftables\n"),

@@ -30,14 +30,25 @@ const suites: Readonly<Record<ReleaseName, Suite>> = {
 export async function prepareReleases(names: readonly ReleaseName[], progress?: Progress): Promise<Release[]> {
   // Only the newest criu knows the newest kernels, so all lines have that one.
   const needed = new Set([newest, ...names.map((name) => suites[name])]);
-  await Promise.all([...needed].map((suite) => unpack(suite, progress)));
-  await checkCriu();
+  const unpacked = await Promise.allSettled([...needed].map((suite) => unpack(suite, progress)));
+  const reasons = unpacked.flatMap((one) => (one.status === "rejected" ? [String(one.reason)] : []));
+  const why = reasons.length > 0 ? reasons.join("\n") : await whyNoCriu();
+  if (why !== undefined) throw new Error(why);
   return names.map(releaseOf);
 }
 
 /** The programs of a line that needs no download; undefined when it does. */
 export function preparedRelease(name: ReleaseName): Release | undefined {
   return isUnpacked(suites[name]) && isUnpacked(newest) ? releaseOf(name) : undefined;
+}
+
+/** Says why the lab's criu cannot work on this machine; undefined when it can. */
+export async function whyNoCriu(): Promise<string | undefined> {
+  // What criu keeps in /run is not for this machine to keep.
+  const script = 'mount -t tmpfs tmpfs /run && exec "$0" check';
+  const args = ["--mount", "sh", "-c", script, programIn(newest, "criu")];
+  const { code, stdout, stderr } = await runCommand("unshare", args, { allowFailure: true });
+  return code === 0 ? undefined : `criu cannot work on this machine: ${(stderr + stdout).trim()}`;
 }
 
 function releaseOf(name: ReleaseName): Release {
@@ -50,12 +61,4 @@ function releaseOf(name: ReleaseName): Release {
     runc: programIn(suite, "runc"),
     criu: programIn(newest, "criu"),
   };
-}
-
-async function checkCriu(): Promise<void> {
-  // What criu keeps in /run is not for this machine to keep.
-  const script = 'mount -t tmpfs tmpfs /run && exec "$0" check';
-  const args = ["--mount", "sh", "-c", script, programIn(newest, "criu")];
-  const { code, stdout, stderr } = await runCommand("unshare", args, { allowFailure: true });
-  if (code !== 0) throw new Error(`criu cannot work on this machine: ${(stderr + stdout).trim()}`);
 }
