@@ -95,6 +95,7 @@ class Streams {
       started: (closeStdin) => {
         for (const output of this.#outputs) output.armEnd();
         input?.closeWith(closeStdin);
+        void this.#removeAtEnd();
       },
       finish: async () => {
         await Promise.all(this.#outputs.map((output) => output.finish()));
@@ -114,6 +115,13 @@ class Streams {
     for (const output of this.#outputs) output.stop();
     await this.#fifos.remove();
     for (const stream of [this.#input, ...this.#outputs]) if (stream?.fault !== undefined) throw stream.fault;
+  }
+
+  /** The process may be removed through another object than the one that made it: nobody calls close() then. */
+  async #removeAtEnd(): Promise<void> {
+    await Promise.all(this.#outputs.map(({ ended }) => ended));
+    // Should it fail, close() tries again and says so.
+    await this.#fifos.remove().catch(() => {});
   }
 
   #output(name: string, sink: Writable | undefined): OutputStream {

@@ -13,7 +13,8 @@ export class OutputStream {
   readonly handedOut: Readable | undefined;
   readonly #fifo: FifoReader;
   readonly #sink: Writable;
-  readonly #ended: Promise<void>;
+  /** Resolves when the last writer is gone, or the pipe was closed. */
+  readonly ended: Promise<void>;
   #hurried = false;
   #fault: Error | undefined;
   #lastDataAt = 0;
@@ -26,7 +27,7 @@ export class OutputStream {
     const resume = (): unknown => fifo.socket.resume();
     this.#sink.on("drain", resume);
     this.#sink.on("close", resume);
-    this.#ended = new Promise((resolve) => {
+    this.ended = new Promise((resolve) => {
       fifo.socket.on("error", (reason) => {
         this.#fault = reason;
       });
@@ -65,7 +66,7 @@ export class OutputStream {
         if (now - this.#lastDataAt > QUIET_MS || now - startedAt > LONGEST_FINISH_MS) resolve();
       }, QUIET_MS / 10);
     });
-    await Promise.race([this.#ended, silence]);
+    await Promise.race([this.ended, silence]);
     clearInterval(timer);
   }
 

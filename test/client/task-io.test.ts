@@ -200,6 +200,16 @@ describe("streamIO", () => {
     assert.deepEqual(await readdir(directory), []);
   });
 
+  it("removes its pipes at the end of the process although nobody closes it", async () => {
+    const io = await streamIO({ directory }).open(plain);
+    await play(io, "echo end");
+    io.stdout?.resume();
+    io.stderr?.resume();
+    io.started(async () => {});
+    for (let tries = 0; existsSync(dirname(io.request.stdout)) && tries < 100; tries++) await sleep(20);
+    assert.deepEqual(await readdir(directory), []);
+  });
+
   it("has no stderr beside a terminal", async () => {
     const io = await streamIO({ directory }).open({ ...plain, terminal: true });
     assert.deepEqual([io.request.stderr, io.request.terminal, io.stderr], ["", true, undefined]);
