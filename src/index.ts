@@ -30,7 +30,7 @@ export {
   withRestoreSpec,
   withRestoreSpecEdit,
 } from "./checkpoint/restore-plan.js";
-export type { CheckpointResult } from "./client/checkpointing.js";
+export type { CheckpointCall, CheckpointResult } from "./client/checkpointing.js";
 export { Client } from "./client/client.js";
 export { type ConnectOptions, connect, fromEnv } from "./client/connect.js";
 export type { Container } from "./client/container.js";
@@ -61,6 +61,7 @@ export {
   DataLossError,
   DeadlineExceededError,
   type ErrorCode,
+  type ErrorFacts,
   FailedPreconditionError,
   InternalError,
   InvalidArgumentError,

@@ -20,12 +20,28 @@ import { type CheckpointSource, performRestore } from "./restoring.js";
 import type { Services } from "./services.js";
 import { Snapshots } from "./snapshots.js";
 
-/** How a client reaches its daemon. */
+/**
+ * How a client reaches its daemon.
+ *
+ * @inline
+ */
 export interface ClientOptions {
   /** How calls travel. The client closes it when it is closed itself. */
   readonly transport: Transport;
   /** The namespace it works in. */
   readonly namespace: string;
+}
+
+/**
+ * Which daemon this is.
+ *
+ * @inline
+ */
+export interface DaemonVersion {
+  /** Such as `1.7.24` or `v2.1.4`. */
+  readonly version: string;
+  /** The revision it was built from; empty when it does not say. */
+  readonly revision: string;
 }
 
 const DEFAULT_SNAPSHOTTER = "overlayfs";
@@ -86,7 +102,7 @@ export class Client implements AsyncDisposable {
   }
 
   /** Asks the daemon its version, such as `1.7.24` or `v2.1.4`, and the revision it was built from. */
-  async version(call: CallOptions = {}): Promise<{ readonly version: string; readonly revision: string }> {
+  async version(call: CallOptions = {}): Promise<DaemonVersion> {
     const { version, revision } = await this.#services.rpc.unary(Version.method.version, {}, call);
     return { version, revision };
   }

@@ -4,7 +4,11 @@ import type { Container as ContainerMessage, ContainerSchema } from "../api/serv
 import type { Labels } from "../oci/descriptor.js";
 import { mapOf, recordedAt } from "./wire.js";
 
-/** Which runtime runs a container. */
+/**
+ * Which runtime runs a container.
+ *
+ * @inline
+ */
 export interface ContainerRuntime {
   /** Name of the runtime, such as `io.containerd.runc.v2`. */
   readonly name: string;
@@ -38,7 +42,11 @@ export interface ContainerRecord {
   readonly sandbox?: string;
 }
 
-/** What a new container's record says; the daemon adds the times. */
+/**
+ * What a new container's record says; the daemon adds the times.
+ *
+ * @inline
+ */
 export interface NewContainerRecord {
   /** Letters and digits, with single dots, dashes and underscores between them; at most 76. */
   readonly id: string;

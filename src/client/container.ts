@@ -17,7 +17,11 @@ import { unpackSpec } from "./spec-any.js";
 import { Task } from "./task.js";
 import { present } from "./wire.js";
 
-/** How a container is removed. */
+/**
+ * How a container is removed.
+ *
+ * @inline
+ */
 export interface DeleteContainerOptions extends CallOptions {
   /** Remove its snapshot too, and what it wrote with it. */
   readonly snapshot?: boolean | undefined;

@@ -10,7 +10,11 @@ import type { Services } from "./services.js";
 import { packSpec } from "./spec-any.js";
 import { labelChanges, present } from "./wire.js";
 
-/** What to change about a container's record; the rest stays. */
+/**
+ * What to change about a container's record; the rest stays.
+ *
+ * @inline
+ */
 export interface ContainerChanges {
   /** Labels to set; `null` deletes one. */
   readonly labels?: Readonly<Record<string, string | null>> | undefined;

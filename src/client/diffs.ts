@@ -5,7 +5,11 @@ import { type Mount, mountInit } from "./mount.js";
 import type { Services } from "./services.js";
 import { descriptorInit, descriptorOf } from "./wire.js";
 
-/** How a difference is written. */
+/**
+ * How a difference is written.
+ *
+ * @inline
+ */
 export interface DiffOptions extends CallOptions {
   /** Media type of the layer, which decides its compression; the daemon's choice when absent. */
   readonly mediaType?: string | undefined;

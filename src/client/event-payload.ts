@@ -20,10 +20,10 @@ export function plainOf(schema: DescMessage, message: Message): Record<string, u
 }
 
 /** The message a plain object stands for. */
-export function messageOf<T extends DescMessage>(schema: T, plain: Readonly<Record<string, unknown>>): Message {
+export function messageOf<T extends DescMessage>(schema: T, plain: object): Message {
   const init: Record<string, unknown> = {};
   for (const field of schema.fields) {
-    const value = plain[field.localName];
+    const value: unknown = Object.hasOwn(plain, field.localName) ? Reflect.get(plain, field.localName) : undefined;
     if (value !== undefined) init[field.localName] = wireField(field, value);
   }
   return create(schema, init as MessageInitShape<T>);
@@ -70,7 +70,7 @@ function wireField(field: DescField, value: unknown): unknown {
 
 function wireMessage(schema: DescMessage, value: unknown): unknown {
   if (value instanceof Date) return timestampFromDate(value);
-  return schema.typeName === AnySchema.typeName ? value : messageOf(schema, value as Record<string, unknown>);
+  return schema.typeName === AnySchema.typeName ? value : messageOf(schema, value as object);
 }
 
 function isLong(scalar: ScalarType): boolean {

@@ -1,5 +1,5 @@
-import { type DescMessage, fromBinary } from "@bufbuild/protobuf";
-import type { Any } from "@bufbuild/protobuf/wkt";
+import { type DescMessage, fromBinary, isMessage } from "@bufbuild/protobuf";
+import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import { Events as EventsService } from "../api/services/events/v1/events_pb.js";
 import type { Envelope } from "../api/types/event_pb.js";
 import type { CallOptions } from "../call-options.js";
@@ -11,7 +11,7 @@ import { type Events, eventSchemas, isTopic, type Topic } from "./event-topics.j
 import { present, recordedAt } from "./wire.js";
 
 /** An event of one topic. Its payload is plain where the topic is known, and an Any where it is not. */
-export type EventOf<T extends string> = T extends Topic
+export type EventOf<T extends string> = T extends keyof Events
   ? {
       /** What it tells of. */
       readonly topic: T;
@@ -33,7 +33,11 @@ export type EventOf<T extends string> = T extends Topic
       readonly payload: Any;
     };
 
-/** Which events to listen to. */
+/**
+ * Which events to listen to.
+ *
+ * @inline
+ */
 export interface EventsOptions extends CallOptions {
   /** Events must match one of these, beside topic and namespace, such as `event.container_id=="counter"`. */
   readonly filters?: readonly string[] | undefined;
@@ -60,12 +64,7 @@ export async function* subscribe<T extends string>(
 }
 
 /** Publishes an event in the namespace of `rpc`. */
-export async function publishEvent(
-  rpc: Rpc,
-  topic: string,
-  payload: Any | Readonly<Record<string, unknown>>,
-  call: CallOptions,
-): Promise<void> {
+export async function publishEvent(rpc: Rpc, topic: string, payload: object, call: CallOptions): Promise<void> {
   if (!/^\/[a-z0-9_-]+(?:\/[a-z0-9_-]+)*$/i.test(topic)) {
     throw new InvalidArgumentError(
       `Cannot publish to topic ${JSON.stringify(topic)}: expected a path such as "/tasks/exit"`,
@@ -100,7 +99,7 @@ function eventOf(envelope: Envelope): EventOf<string> | undefined {
   return { topic, namespace, publishedAt: recordedAt(timestamp), payload } as EventOf<string>;
 }
 
-function pack(topic: string, payload: Readonly<Record<string, unknown>>): Any {
+function pack(topic: string, payload: object): Any {
   if (!isTopic(topic)) {
     throw new InvalidArgumentError(`Cannot publish to topic ${JSON.stringify(topic)}: its payload must be an Any`);
   }
@@ -108,6 +107,6 @@ function pack(topic: string, payload: Readonly<Record<string, unknown>>): Any {
   return packAny(schema, messageOf(schema, payload));
 }
 
-function isAny(payload: Any | Readonly<Record<string, unknown>>): payload is Any {
-  return payload["$typeName"] === "google.protobuf.Any";
+function isAny(payload: object): payload is Any {
+  return isMessage(payload, AnySchema);
 }

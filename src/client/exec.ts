@@ -8,7 +8,11 @@ import { fromShim } from "./shim-errors.js";
 import { packProcess } from "./spec-any.js";
 import { nullIO, type TaskIO } from "./task-io.js";
 
-/** How a further process in a task is made. */
+/**
+ * How a further process in a task is made.
+ *
+ * @inline
+ */
 export interface ExecOptions extends CallOptions {
   /** Its input and output; none when absent. */
   readonly io?: TaskIO | undefined;

@@ -17,13 +17,21 @@ import type { ImageChanges } from "./images.js";
 import type { Services } from "./services.js";
 import { descriptorOf, mapOf, recordedAt } from "./wire.js";
 
-/** Which platform's image to look at, and how long to wait. */
+/**
+ * Which platform's image to look at, and how long to wait.
+ *
+ * @inline
+ */
 export interface PlatformOptions extends CallOptions {
   /** The platform; that of the daemon when absent. */
   readonly platform?: Platform | undefined;
 }
 
-/** What an image's filesystem is made of. */
+/**
+ * What an image's filesystem is made of.
+ *
+ * @inline
+ */
 export interface ImageRootFS {
   /** Digests of the unpacked layers, lowest first. */
   readonly diffIds: readonly Digest[];

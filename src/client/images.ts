@@ -6,7 +6,11 @@ import { Image } from "./image.js";
 import type { Services } from "./services.js";
 import { descriptorInit, labelChanges, present } from "./wire.js";
 
-/** What to change about an image; the rest stays. */
+/**
+ * What to change about an image; the rest stays.
+ *
+ * @inline
+ */
 export interface ImageChanges {
   /** What the name shall point at. */
   readonly target?: Descriptor | undefined;

@@ -7,7 +7,11 @@ import type { Platform } from "../oci/platform.js";
 import type { Rpc } from "../rpc/rpc.js";
 import { dateOf, mapOf, safeNumber } from "./wire.js";
 
-/** A plugin of the daemon. */
+/**
+ * A plugin of the daemon.
+ *
+ * @inline
+ */
 export interface Plugin {
   /** Its type, such as `io.containerd.snapshotter.v1`. */
   readonly type: string;
@@ -25,7 +29,11 @@ export interface Plugin {
   readonly initError?: string;
 }
 
-/** Use of something that a coming daemon will not have any more. */
+/**
+ * Use of something that a coming daemon will not have any more.
+ *
+ * @inline
+ */
 export interface Deprecation {
   /** Which one. */
   readonly id: string;
@@ -35,7 +43,11 @@ export interface Deprecation {
   readonly lastOccurredAt?: Date;
 }
 
-/** The daemon's identity. */
+/**
+ * The daemon's identity.
+ *
+ * @inline
+ */
 export interface ServerInfo {
   /** Id of the installation, kept over restarts. */
   readonly uuid: string;

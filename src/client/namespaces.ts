@@ -5,7 +5,11 @@ import type { Labels } from "../oci/descriptor.js";
 import type { Rpc } from "../rpc/rpc.js";
 import { labelChanges, mapOf, present } from "./wire.js";
 
-/** One namespace of the daemon. */
+/**
+ * One namespace of the daemon.
+ *
+ * @inline
+ */
 export interface Namespace {
   /** Its name. */
   readonly name: string;

@@ -17,7 +17,11 @@ import { Task } from "./task.js";
 import { type IORequest, nullIO, type TaskIO } from "./task-io.js";
 import { descriptorInit, present } from "./wire.js";
 
-/** Options of the runc runtime for one task. They are laid over those of the container, which stay as they are. */
+/**
+ * Options of the runc runtime for one task. They are laid over those of the container, which stay as they are.
+ *
+ * @inline
+ */
 export interface TaskRuntimeOptions {
   /** A directory of criu images on the daemon's host to restore from. */
   readonly criuImagePath?: string | undefined;

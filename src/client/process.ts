@@ -7,10 +7,18 @@ import { signalNumber } from "./signals.js";
 import type { OpenIO } from "./task-io.js";
 import { dateOf, present, recordedAt } from "./wire.js";
 
-/** Where a process stands in its life. */
+/**
+ * Where a process stands in its life.
+ *
+ * @inline
+ */
 export type ProcessState = "created" | "running" | "stopped" | "paused" | "pausing" | "unknown";
 
-/** What the daemon says of a process now. */
+/**
+ * What the daemon says of a process now.
+ *
+ * @inline
+ */
 export interface ProcessStatus {
   /** Where it stands. */
   readonly status: ProcessState;
@@ -20,7 +28,11 @@ export interface ProcessStatus {
   readonly exitedAt?: Date;
 }
 
-/** How a process ended. */
+/**
+ * How a process ended.
+ *
+ * @inline
+ */
 export interface Exit {
   /** Its exit status; 128 and the signal's number when a signal ended it. */
   readonly exitStatus: number;
@@ -28,10 +40,18 @@ export interface Exit {
   readonly exitedAt: Date;
 }
 
-/** Streams of a process that were handed out rather than given by the caller. */
+/**
+ * Streams of a process that were handed out rather than given by the caller.
+ *
+ * @inline
+ */
 export type ProcessStreams = Pick<OpenIO, "stdin" | "stdout" | "stderr">;
 
-/** Which processes a signal goes to. */
+/**
+ * Which processes a signal goes to.
+ *
+ * @inline
+ */
 export interface KillOptions extends CallOptions {
   /** To all processes of the task, not to this one alone. */
   readonly all?: boolean | undefined;
@@ -54,9 +74,9 @@ export class Process {
   readonly execId: string;
   /** Streams to write to and read from, where the process was made here and they were asked for. */
   readonly io: ProcessStreams;
-  /** The services it works with. */
+  /** @internal */
   protected readonly services: Services;
-  /** The input and output to end and close, where they were made here. */
+  /** @internal */
   protected readonly openIO: OpenIO | undefined;
   #pid: number;
 
@@ -162,14 +182,14 @@ export class Process {
     return exit;
   }
 
-  /** Asks the daemon to remove it. */
+  /** @internal */
   protected async remove(call: CallOptions): Promise<Exit> {
     const { containerId, execId } = this;
     const reply = await fromShim(this.services.rpc.unary(Tasks.method.deleteProcess, { containerId, execId }, call));
     return { exitStatus: reply.exitStatus, exitedAt: recordedAt(reply.exitedAt) };
   }
 
-  /** Kills it and waits for its end, where it runs. */
+  /** @internal */
   protected async end(call: CallOptions): Promise<void> {
     const { status } = await this.status(call);
     if (status === "stopped" || status === "created") return;
@@ -181,7 +201,11 @@ export class Process {
   }
 }
 
-/** How a process is removed. */
+/**
+ * How a process is removed.
+ *
+ * @inline
+ */
 export interface DeleteProcessOptions extends CallOptions {
   /** Kill it first when it still runs. */
   readonly force?: boolean | undefined;

@@ -5,10 +5,18 @@ import { type Mount, mountOf } from "./mount.js";
 import type { Services } from "./services.js";
 import { labelChanges, mapOf, present, recordedAt, safeNumber } from "./wire.js";
 
-/** What a snapshot is good for: `committed` ones can be stood on, `active` ones are written to, `view`s are read. */
+/**
+ * What a snapshot is good for: `committed` ones can be stood on, `active` ones are written to, `view`s are read.
+ *
+ * @inline
+ */
 export type SnapshotKind = "unknown" | "view" | "active" | "committed";
 
-/** A snapshot's record. */
+/**
+ * A snapshot's record.
+ *
+ * @inline
+ */
 export interface SnapshotInfo {
   /** Name of a committed snapshot, key of another. */
   readonly name: string;
@@ -24,7 +32,11 @@ export interface SnapshotInfo {
   readonly updatedAt: Date;
 }
 
-/** The space a snapshot takes by itself, without what it stands on. */
+/**
+ * The space a snapshot takes by itself, without what it stands on.
+ *
+ * @inline
+ */
 export interface SnapshotUsage {
   /** Bytes on disk. */
   readonly size: number;
@@ -32,7 +44,11 @@ export interface SnapshotUsage {
   readonly inodes: number;
 }
 
-/** How a new snapshot is made. */
+/**
+ * How a new snapshot is made.
+ *
+ * @inline
+ */
 export interface NewSnapshotOptions extends CallOptions {
   /** Labels of the new snapshot. */
   readonly labels?: Labels | undefined;

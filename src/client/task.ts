@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { Tasks } from "../api/services/tasks/v1/tasks_pb.js";
-import { type CheckpointOptions, CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
+import { CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
 import type { CallOptions } from "../call-options.js";
 import type { CriuOptions } from "../checkpoint/plan.js";
 import { InvalidArgumentError } from "../errors.js";
@@ -25,7 +25,11 @@ const LOOK_MS = 5_000;
 /** Where a task stands in its life. */
 export type TaskStatus = ProcessState;
 
-/** What a task has used up to one instant. */
+/**
+ * What a task has used up to one instant.
+ *
+ * @inline
+ */
 export interface TaskMetrics {
   /** When it was measured. */
   readonly measuredAt: Date | undefined;
@@ -33,7 +37,11 @@ export interface TaskMetrics {
   readonly data: Any;
 }
 
-/** How a task's memory is saved. */
+/**
+ * How a task's memory is saved.
+ *
+ * @inline
+ */
 export interface TaskCheckpointOptions extends CallOptions {
   /** What criu is asked. */
   readonly criu?: CriuOptions | undefined;
@@ -43,7 +51,11 @@ export interface TaskCheckpointOptions extends CallOptions {
   readonly imagePath?: string | undefined;
 }
 
-/** What to change about a task. */
+/**
+ * What to change about a task.
+ *
+ * @inline
+ */
 export interface TaskChanges {
   /** New resource limits; what is not named stays. */
   readonly resources?: SpecResources | undefined;
@@ -184,13 +196,13 @@ export class Task extends Process {
   }
 
   /** @internal */
-  async dump(options: CheckpointOptions, call: CallOptions): Promise<readonly Descriptor[]> {
+  async dump(options: ReturnType<typeof criuOptionsMessage>, call: CallOptions): Promise<readonly Descriptor[]> {
     const input = { containerId: this.id, options: packAny(CheckpointOptionsSchema, options) };
     const reply = await fromShim(this.services.rpc.unary(Tasks.method.checkpoint, input, call));
     return reply.descriptors.map((descriptor) => descriptorOf(descriptor, "a part of the dump"));
   }
 
-  /** Asks the daemon to remove it. */
+  /** @internal */
   protected override async remove(call: CallOptions): Promise<Exit> {
     const reply = await fromShim(this.services.rpc.unary(Tasks.method.delete, { containerId: this.id }, call));
     return { exitStatus: reply.exitStatus, exitedAt: recordedAt(reply.exitedAt) };

@@ -2,7 +2,11 @@ import http2 from "node:http2";
 import net from "node:net";
 import tls from "node:tls";
 
-/** What TLS needs to know; PEM text or bytes. */
+/**
+ * What TLS needs to know; PEM text or bytes.
+ *
+ * @inline
+ */
 export interface TlsOptions {
   /** Authorities to trust instead of the system's. */
   readonly ca?: string | Uint8Array | undefined;

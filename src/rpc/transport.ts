@@ -37,7 +37,11 @@ export interface Transport {
   readonly local?: boolean;
 }
 
-/** Limits and patience of a transport made here. */
+/**
+ * Limits and patience of a transport made here.
+ *
+ * @inline
+ */
 export interface TransportOptions {
   /** The largest message accepted or sent, in bytes; checked before memory is set aside. Default: 16 MiB, as containerd's own. */
   readonly maxMessageBytes?: number | undefined;
