@@ -33,7 +33,8 @@ export class MemoryIngest {
 
   append(chunk: Uint8Array): void {
     this.check();
-    this.#chunks.push(chunk.slice());
+    // Not chunk.slice(): that of a Buffer does not copy.
+    this.#chunks.push(new Uint8Array(chunk));
     this.#offset += chunk.length;
     this.updatedAt = new Date();
   }
