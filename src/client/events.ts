@@ -7,7 +7,7 @@ import { InvalidArgumentError } from "../errors.js";
 import type { Rpc } from "../rpc/rpc.js";
 import { packAny } from "../typeurl.js";
 import { messageOf, plainOf } from "./event-payload.js";
-import { type Events, eventSchemas, isTopic, type Topic } from "./event-topics.js";
+import { type Events, eventSchemas, isTopic } from "./event-topics.js";
 import { present, recordedAt } from "./wire.js";
 
 /** An event of one topic. Its payload is plain where the topic is known, and an Any where it is not. */
