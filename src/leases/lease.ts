@@ -1,7 +1,7 @@
 import type { CallOptions } from "../call-options.js";
 
 /**
- * Keeps content, ingests, snapshots and images from the garbage collector while it lasts. Disposing deletes it, also when the signal of
+ * Keeps content, ingests and snapshots from the garbage collector while it lasts. Disposing deletes it, also when the signal of
  * the call that made it was aborted; what it alone held goes with the next collection. Disposing it again does nothing.
  */
 export interface Lease extends AsyncDisposable {
@@ -15,7 +15,7 @@ export interface Lease extends AsyncDisposable {
 
 /** Something a lease holds. */
 export interface LeaseResource {
-  /** `content`, `ingests`, `images` or `snapshots/<snapshotter>`. */
+  /** `content`, `ingests`, `snapshots/<snapshotter>`, and from containerd 2 on `images`. */
   readonly type: string;
   /** A digest, an ingest ref, an image name, or a snapshot key. */
   readonly id: string;
