@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { readImageConfig, readImageManifest } from "../../src/client/image.js";
+import { writeBlob } from "../../src/content/blob.js";
+import { MemoryStore } from "../../src/content/memory.js";
+import { FailedPreconditionError, NotFoundError } from "../../src/errors.js";
+import type { Descriptor } from "../../src/oci/descriptor.js";
+import { encodeIndex } from "../../src/oci/image-index.js";
+import { encodeManifest } from "../../src/oci/manifest.js";
+import { MEDIA_TYPE_IMAGE_CONFIG, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST } from "../../src/oci/media-types.js";
+import type { Platform } from "../../src/oci/platform.js";
+
+const amd64 = { os: "linux", architecture: "amd64" };
+const arm64 = { os: "linux", architecture: "arm64" };
+
+class Images {
+  readonly store: MemoryStore = new MemoryStore();
+
+  async image(platform: Platform): Promise<Descriptor> {
+    const text = JSON.stringify({ ...platform, rootfs: { type: "layers", diff_ids: [] } });
+    const config = await writeBlob(this.store, new TextEncoder().encode(text), { mediaType: MEDIA_TYPE_IMAGE_CONFIG });
+    const bytes = encodeManifest({ schemaVersion: 2, mediaType: MEDIA_TYPE_MANIFEST, config, layers: [] });
+    return writeBlob(this.store, bytes, { mediaType: MEDIA_TYPE_MANIFEST });
+  }
+
+  index(...manifests: Descriptor[]): Promise<Descriptor> {
+    const bytes = encodeIndex({ schemaVersion: 2, mediaType: MEDIA_TYPE_INDEX, manifests });
+    return writeBlob(this.store, bytes, { mediaType: MEDIA_TYPE_INDEX });
+  }
+}
+
+describe("readImageManifest", () => {
+  it("takes a manifest as it is", async () => {
+    const images = new Images();
+    const target = await images.image(arm64);
+    const { descriptor, manifest } = await readImageManifest(images.store, target, amd64);
+    assert.equal(descriptor.digest, target.digest);
+    assert.equal((await readImageConfig(images.store, manifest)).architecture, "arm64");
+  });
+
+  it("finds the one that suits best, by the index or by its config", async () => {
+    const images = new Images();
+    const [one, two] = [await images.image(amd64), await images.image(arm64)];
+    const told = await images.index({ ...one, platform: amd64 }, { ...two, platform: arm64 });
+    assert.equal((await readImageManifest(images.store, told, arm64)).descriptor.digest, two.digest);
+    const silent = await images.index(one, two);
+    assert.equal((await readImageManifest(images.store, silent, arm64)).descriptor.digest, two.digest);
+    const nested = await images.index(await images.index(one), silent);
+    assert.equal((await readImageManifest(images.store, nested, arm64)).descriptor.digest, two.digest);
+  });
+
+  it("passes over platforms that were never fetched", async () => {
+    const images = new Images();
+    const one = await images.image(amd64);
+    const missing: Descriptor = { mediaType: MEDIA_TYPE_MANIFEST, digest: `sha256:${"0".repeat(64)}`, size: 5 };
+    const target = await images.index(missing, one);
+    assert.equal((await readImageManifest(images.store, target, amd64)).descriptor.digest, one.digest);
+    await assert.rejects(readImageManifest(images.store, target, arm64), NotFoundError);
+  });
+
+  it("refuses what is no image, and indexes without end", async () => {
+    const images = new Images();
+    const blob = await writeBlob(images.store, new Uint8Array(3), { mediaType: "application/octet-stream" });
+    await assert.rejects(readImageManifest(images.store, blob, amd64), FailedPreconditionError);
+    let deep = await images.index(await images.image(amd64));
+    for (let level = 0; level < 6; level++) deep = await images.index(deep);
+    await assert.rejects(readImageManifest(images.store, deep, amd64), FailedPreconditionError);
+    const odd = encodeManifest({ schemaVersion: 2, mediaType: MEDIA_TYPE_MANIFEST, config: blob, layers: [] });
+    const target = await writeBlob(images.store, odd, { mediaType: MEDIA_TYPE_MANIFEST });
+    const { manifest } = await readImageManifest(images.store, target, amd64);
+    await assert.rejects(readImageConfig(images.store, manifest), FailedPreconditionError);
+  });
+});
