@@ -51,7 +51,8 @@ export async function unpack(suite: Suite, progress: Progress = () => {}): Promi
     throw new Error("Cannot download: apt's sources name no Debian mirror; set LAB_MIRROR to one");
   if (keyring === undefined) throw new Error("Cannot download: install the package debian-archive-keyring");
   const args = [labScript("fetch.sh"), mirror, keyring, suite.name, suiteDirectory(suite), ...suite.packages];
-  await runCommand("bash", args, { onLine: progress });
+  const { code, stderr } = await runCommand("bash", args, { onLine: progress, allowFailure: true });
+  if (code !== 0) throw new Error(`Cannot unpack Debian's ${suite.name} from ${mirror}: ${stderr.split("\n")[0]}`);
 }
 
 /** The path of a program in an unpacked suite. */

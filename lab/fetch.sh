@@ -27,7 +27,7 @@ Dir::Etc::parts "/dev/null"; Dir::Etc::main "/dev/null";
 Dir::Etc::preferences "/dev/null"; Dir::Etc::preferencesparts "/dev/null";
 Dir::State "$apt/state"; Dir::State::lists "$apt/lists"; Dir::State::status "$apt/state/status";
 Dir::Cache "$apt"; Dir::Cache::archives "$apt/archives"; Dir::Log "$apt/log";
-APT::Install-Recommends "false"; APT::Get::Assume-Yes "true"; APT::Sandbox::User "root";
+APT::Update::Error-Mode "any"; APT::Install-Recommends "false"; APT::Get::Assume-Yes "true"; APT::Sandbox::User "root";
 APT::Architecture "$(dpkg --print-architecture)"; APT::Architectures { "$(dpkg --print-architecture)"; };
 Acquire::Languages "none"; Acquire::Retries "5"; Acquire::http::Timeout "30"; Acquire::https::Timeout "30";
 # A mirror of the past is as good as one of today: only signatures count.

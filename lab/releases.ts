@@ -31,8 +31,10 @@ export async function prepareReleases(names: readonly ReleaseName[], progress?: 
   // Only the newest criu knows the newest kernels, so all lines have that one.
   const needed = new Set([newest, ...names.map((name) => suites[name])]);
   const unpacked = await Promise.allSettled([...needed].map((suite) => unpack(suite, progress)));
-  const reasons = unpacked.flatMap((one) => (one.status === "rejected" ? [String(one.reason)] : []));
-  const why = reasons.length > 0 ? reasons.join("\n") : await whyNoCriu();
+  const reasons = unpacked.flatMap((one) =>
+    one.status === "rejected" ? [one.reason instanceof Error ? one.reason.message : String(one.reason)] : [],
+  );
+  const why = reasons.length > 0 ? reasons.join("; ") : await whyNoCriu();
   if (why !== undefined) throw new Error(why);
   return names.map(releaseOf);
 }

@@ -15,18 +15,18 @@ export class TestTally {
   #passed = 0;
 
   add({ name, skip, todo, details }: TestEvent, passed: boolean): void {
-    if (skip !== undefined && skip !== false) {
-      const reason = typeof skip === "string" && skip !== "" ? skip : "no reason given";
-      this.skipped.set(reason, [...(this.skipped.get(reason) ?? []), name]);
+    const isTodo = todo !== undefined && todo !== false;
+    if (isTodo || (skip !== undefined && skip !== false)) {
+      const reason = [skip, todo].find((one) => typeof one === "string" && one !== "");
+      const known = String(reason ?? (isTodo ? "still to do" : "no reason given"));
+      this.skipped.set(known, [...(this.skipped.get(known) ?? []), name]);
       return;
     }
-    const todoAllowsFailure = todo !== undefined && todo !== false;
     const isSuite = details.type === "suite";
-    if (!passed) {
-      // A suite that fails only because its tests do is told by them; a broken hook is told by the suite alone.
-      const { failureType } = { ...details.error } as { readonly failureType?: string };
-      if (!todoAllowsFailure && !(isSuite && failureType === "subtestsFailed")) this.failed.push(name);
-    } else if (!isSuite) this.#passed++;
+    const { failureType } = { ...details.error } as { readonly failureType?: string };
+    if (passed && !isSuite) this.#passed++;
+    // A suite that fails only because its tests do is told by them; a broken hook is told by the suite alone.
+    if (!passed && !(isSuite && failureType === "subtestsFailed")) this.failed.push(name);
   }
 
   /** The last line. */

@@ -81,14 +81,16 @@ async function main(): Promise<void> {
   });
   const tally = await runTests(files);
 
+  const missing = releaseNames.filter((name) => !releases.some((release) => release.name === name)).join(", ");
+  // CI that runs as root on Linux is there to run everything.
+  const wantsAll = process.env["CI"] === "true" && process.platform === "linux" && process.getuid?.() === 0;
+  if (missing !== "" && wantsAll)
+    tally.failed.push(`the real daemons ${missing}, which CI=true wants as this is root on Linux`);
+
   for (const name of tally.failed) say(`FAILED   ${name}`);
   for (const [reason, names] of tally.skipped) say(`NOT RUN  ${names.length}: ${reason} (${names.join("; ")})`);
-  const missing = releaseNames.filter((name) => !releases.some((release) => release.name === name));
-  if (missing.length > 0) say(`NOT RUN  the tests on the real daemons ${missing.join(", ")}: ${whyNot}`);
-  // CI that runs as root on Linux is there to run everything.
-  const mustHaveAll = process.env["CI"] === "true" && process.platform === "linux" && process.getuid?.() === 0;
-  if (mustHaveAll && missing.length > 0) say("FAILED   CI=true and root on Linux, so all daemons are wanted");
-  if (tally.failed.length > 0 || (mustHaveAll && missing.length > 0)) process.exitCode = 1;
+  if (missing !== "") say(`NOT RUN  the tests on the real daemons ${missing}: ${whyNot}`);
+  if (tally.failed.length > 0) process.exitCode = 1;
   say(tally.summary());
 }
 
