@@ -23,7 +23,7 @@ export class TestTally {
       return;
     }
     const isSuite = details.type === "suite";
-    const { failureType } = { ...details.error } as { readonly failureType?: string };
+    const failureType = (details.error as { readonly failureType?: string } | undefined)?.failureType;
     if (passed && !isSuite) this.#passed++;
     // A suite that fails only because its tests do is told by them; a broken hook is told by the suite alone.
     if (!passed && !(isSuite && failureType === "subtestsFailed")) this.failed.push(name);

@@ -21,6 +21,9 @@ interface Lab {
   readonly whyNot?: string;
 }
 
+/** A file that takes longer hangs. */
+const FILE_TIMEOUT_MS = 300_000;
+
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
@@ -55,7 +58,7 @@ async function prepareLab(): Promise<Lab> {
 async function runTests(files: string[]): Promise<TestTally> {
   const tally = new TestTally();
   // More at once than this, and daemons, shims and criu are in each other's way.
-  const stream = run({ files, concurrency: Math.min(4, availableParallelism()) });
+  const stream = run({ files, concurrency: Math.min(4, availableParallelism()), timeout: FILE_TIMEOUT_MS });
   stream.on("test:pass", (event) => tally.add(event, true));
   stream.on("test:fail", (event) => tally.add(event, false));
   const report = stream.compose(new spec());
