@@ -74,13 +74,10 @@ export class RemoteWriteStream {
   }
 
   async #send(message: Request, answer: Promise<unknown>): Promise<void> {
-    try {
-      await this.#duplex.send({ ...message, ref: this.ref });
-    } catch (reason) {
-      // The answer knows better than the transport why nothing more is taken.
-      await answer;
-      throw reason;
-    }
+    const sent = this.#duplex.send({ ...message, ref: this.ref });
+    // What is answered was taken; a transport inside this process may say so only when it wants the next message.
+    // And when nothing more is taken, the answer knows better why.
+    await Promise.race([sent.catch(() => answer), answer]);
   }
 
   /** Receives in the order of sending, and at once: an error must reach those who wait to send. */

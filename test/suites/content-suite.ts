@@ -214,7 +214,7 @@ export function contentSuite(name: string, make: () => Promise<ContentSubject>):
     });
 
     it("lists what a filter asks for, however many there are", async () => {
-      const odd = 'a "quoted", odd value';
+      const odd = 'a "quoted",\\ odd\tv\u00e4lue\n\u{1f600}\u2028';
       const digests: Digest[] = [];
       for (let at = 0; at < 120; at++) {
         digests.push(
@@ -227,7 +227,7 @@ export function contentSuite(name: string, make: () => Promise<ContentSubject>):
       assert.deepEqual(await found(filter(["labels", "my.app/odd key"], "==", odd)), [digests[7]]);
       assert.deepEqual(
         await found(filter(["labels", "at"], "~=", "^1[01]$"), filter(["labels", "at"], "==", "2")),
-        [digests[10], digests[11], digests[2]].sort(),
+        digests.filter((_, at) => at === 2 || at === 10 || at === 11).sort(),
       );
       const both = [filter(["labels", "at"], "~=", "^1"), filter(["labels", "at"], "!=", "1")].join(",");
       assert.equal((await found(both)).length, 30);

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { after, before, it } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { RemoteStore } from "../../src/content/remote.js";
+import type { Store } from "../../src/content/store.js";
+import type { Lease } from "../../src/leases/lease.js";
+import { RemoteLeases } from "../../src/leases/remote.js";
+import { digester } from "../../src/oci/digest.js";
+import { Rpc } from "../../src/rpc/rpc.js";
+import { type Transport, unixTransport } from "../../src/rpc/transport.js";
+import { describeOnEachDaemon } from "../daemon/releases.js";
+
+const MIB = 1024 * 1024;
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+/** The most memory the process had while the work went on, garbage apart. */
+class Peak {
+  bytes = 0;
+  #count = 0;
+  look(): void {
+    if (this.#count++ % 8 !== 0) return;
+    collect();
+    this.bytes = Math.max(this.bytes, process.memoryUsage().rss);
+  }
+}
+
+async function there(store: Store, lease: Lease, mib: number): Promise<number> {
+  const chunk = Buffer.alloc(MIB);
+  const hash = digester();
+  for (let at = 0; at < mib; at++) hash.update(chunk.fill(at));
+  const expected = hash.digest();
+  const size = mib * MIB;
+  const peak = new Peak();
+  await using writer = await store.writer(`large-${mib}`, { size, expected, lease });
+  for (let at = 0; at < mib; at++) {
+    await writer.write(chunk.fill(at));
+    peak.look();
+  }
+  assert.deepEqual(await writer.commit(), { digest: expected, size, labels: {} });
+  let got = 0;
+  for await (const bytes of store.read({ digest: expected, size })) {
+    assert.ok(bytes.length <= 4 * MIB);
+    got += bytes.length;
+    peak.look();
+  }
+  assert.equal(got, size);
+  return peak.bytes;
+}
+
+describeOnEachDaemon("large content", (daemon) => {
+  let transport: Transport;
+  before(() => {
+    transport = unixTransport(daemon().address);
+  });
+  after(() => transport.close?.());
+
+  it("goes there and back, four times as much in the same memory", async () => {
+    const rpc = new Rpc(transport, "large");
+    const store = new RemoteStore(rpc);
+    await using lease = await new RemoteLeases(rpc).create();
+    // The first one also pays for what is loaded and compiled along the way.
+    await there(store, lease, 16);
+    const small = await there(store, lease, 17);
+    const large = await there(store, lease, 64);
+    assert.ok(large - small < 16 * MIB, `${large - small} bytes more for 47 MiB more`);
+  });
+});
