@@ -4,8 +4,6 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import type { CallOptions } from "../src/call-options.js";
 import { type TarFile, writeTar } from "../src/checkpoint/archive/tar.js";
-import type { Image } from "../src/client/image.js";
-import type { Images } from "../src/client/images.js";
 import { writeBlob } from "../src/content/blob.js";
 import type { Store } from "../src/content/store.js";
 import { gcLabels } from "../src/content/walk.js";
@@ -25,11 +23,14 @@ import {
 } from "../src/oci/media-types.js";
 import { busyboxPath } from "./busybox.js";
 
-/** What is needed of a client. */
-interface Daemon {
+/** What is needed of a client, from this build of the library or from another. */
+interface Daemon<Image> {
   readonly content: Store;
-  readonly images: Images;
   readonly leases: LeaseManager;
+  readonly images: {
+    get(name: string): Promise<Image>;
+    create(name: string, target: Descriptor, call?: CallOptions): Promise<Image>;
+  };
 }
 
 /** How the image differs from the plain one. */
@@ -49,7 +50,11 @@ export interface BusyboxImageOptions {
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 /** Makes an image of a static busybox, or finds the one of that name. */
-export async function busyboxImage(daemon: Daemon, name: string, options: BusyboxImageOptions = {}): Promise<Image> {
+export async function busyboxImage<Image>(
+  daemon: Daemon<Image>,
+  name: string,
+  options: BusyboxImageOptions = {},
+): Promise<Image> {
   const lease = await daemon.leases.create();
   try {
     const target = await writeImage(daemon.content, options, { lease });

@@ -54,7 +54,7 @@ export interface ErrorFacts {
 }
 
 // Known to every copy of this library in one process, where `instanceof` knows only its own.
-const BRAND: unique symbol = Symbol.for("containerd-client.error");
+const BRAND = Symbol.for("containerd-client.error");
 
 /** Base of every error this library throws; `code` tells which one it is, and never changes between releases. */
 export class ContainerdError<C extends ErrorCode = ErrorCode> extends Error {
@@ -71,13 +71,11 @@ export class ContainerdError<C extends ErrorCode = ErrorCode> extends Error {
   /** criu's own error lines, oldest first; empty when there are none or its log could not be read. */
   readonly criuLog: readonly string[];
 
-  /** @internal */
-  readonly [BRAND]: true = true;
-
   /** Makes an error of the given class. */
   constructor(code: C, message: string, facts: ErrorFacts = {}) {
     super(message, "cause" in facts ? { cause: facts.cause } : undefined);
     this.name = new.target.name;
+    Object.defineProperty(this, BRAND, { value: true });
     this.code = code;
     this.hint = facts.hint;
     this.method = facts.method;

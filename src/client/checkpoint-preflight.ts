@@ -12,7 +12,7 @@ import type { Digest } from "../oci/digest.js";
 import type { Platform } from "../oci/platform.js";
 import { imageOnChain } from "./base-image.js";
 import type { ContainerRecord } from "./container-record.js";
-import { requireCheckpointSupport, requirePlugin } from "./features.js";
+import { requireCheckpointSupport, requirePlugin, requireZstd } from "./features.js";
 import type { Image } from "./image.js";
 import type { Services } from "./services.js";
 import type { Task, TaskStatus } from "./task.js";
@@ -66,6 +66,7 @@ export async function preflight(
     record.snapshotKey === "" ? "" : parentOf(services, record, call),
     requirePlugin(services, "io.containerd.snapshotter.v1", record.snapshotter, rw, call),
     requireCheckpointSupport(services, record, parts.task, call),
+    requireZstd(services, rw && plan.rwCompression === "zstd", call),
   ]);
   const image = await resolveImage(services, record, base, parent, plan.image, call);
   return {

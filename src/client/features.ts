@@ -1,8 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { Introspection } from "../api/services/introspection/v1/introspection_pb.js";
+import { Version } from "../api/services/version/v1/version_pb.js";
 import { RuntimeInfoSchema, RuntimeRequestSchema } from "../api/types/introspection_pb.js";
 import type { CallOptions } from "../call-options.js";
-import { FailedPreconditionError, isContainerdError } from "../errors.js";
+import { FailedPreconditionError, isContainerdError, NotImplementedError } from "../errors.js";
 import type { Platform } from "../oci/platform.js";
 import { packAny, unpackAny } from "../typeurl.js";
 import type { ContainerRecord } from "./container-record.js";
@@ -56,6 +57,17 @@ export async function requireCheckpointSupport(
   if (features?.annotations?.["org.opencontainers.runc.checkpoint.enabled"] === "false") {
     throw new FailedPreconditionError(`Runtime ${runtime.name} was built without checkpoint support`);
   }
+}
+
+/** @throws {NotImplementedError} when the daemon packs no layers with zstd: containerd does since 2.0 */
+export async function requireZstd(services: Services, needed: boolean, call: CallOptions): Promise<void> {
+  if (!needed) return;
+  const { version } = await remember(services, "version", () => services.rpc.unary(Version.method.version, {}, call));
+  const major = Number(/^v?(\d+)\./.exec(version)?.[1] ?? Number.NaN);
+  if (major >= 2 || Number.isNaN(major)) return;
+  throw new NotImplementedError(`containerd ${version} cannot pack the rw layer with zstd`, {
+    hint: 'Use withCheckpointRW("gzip") or withCheckpointRW("none").',
+  });
 }
 
 interface RuntimeFeatures {

@@ -176,6 +176,8 @@ export class Process {
    */
   async delete(options: DeleteProcessOptions = {}): Promise<Exit> {
     if (options.force === true) await this.end(options);
+    // The shim drops soon after the removal what nobody has read from it yet.
+    if (this.openIO !== undefined && (await this.status(options)).status === "stopped") await this.openIO.finish();
     const exit = await this.remove(options);
     await this.openIO?.finish();
     await this.openIO?.close();

@@ -25,6 +25,7 @@ import {
   withRestoreSpec,
   withRestoreSpecEdit,
 } from "../../src/index.js";
+import { lockProbe } from "../fixtures/programs.js";
 import { assertNothingLeft, listed } from "./audit.js";
 import { clientFor } from "./client.js";
 import { COUNT, countOf, countsBeyond, discard, IMAGE, start, upperOf } from "./counter.js";
@@ -159,7 +160,7 @@ describeOnEachDaemon("restore", (daemon) => {
   });
 
   it("thaws a leave-running checkpoint after the original ended by itself", async () => {
-    const { container, task } = await started(["sleep", "1"]);
+    const { container, task } = await started(["sh", "-c", "i=0; while [ $i -lt 20 ]; do i=$((i+1)); sleep 0.1; done"]);
     await container.checkpoint("cp:1", [withCheckpointRuntime(), withCheckpointRW(), withCheckpointTask()]);
     assert.equal((await task.wait()).exitStatus, 0);
     await discard(container);
@@ -193,7 +194,8 @@ describeOnEachDaemon("restore", (daemon) => {
   });
 
   for (const compression of ["gzip", "zstd", "none"] as const) {
-    it(`applies an rw layer packed as ${compression}: changed, new and deleted files`, async () => {
+    it(`applies an rw layer packed as ${compression}: changed, new and deleted files`, async (test) => {
+      if (compression === "zstd" && daemon().release !== "v21") return test.skip("containerd before 2.0 packs no zstd");
       const secret = randomBytes(8).toString("hex");
       const { container } = await started([
         "sh",
@@ -337,7 +339,7 @@ describeOnEachDaemon("restore", (daemon) => {
     it("file locks, by name, which are kept when criu is told", async () => {
       const directory = await mkdtemp(join(tmpdir(), "criu-"));
       try {
-        const lock = "echo 1 > /count; exec 9>/lock; flock 9; while :; do sleep 0.1; done";
+        const lock = "exec flock /data/lock sh -c 'echo 1 > /count; while :; do sleep 0.1; done'";
         const { container } = await started(["sh", "-c", lock]);
         await countOf(client, container);
         await container.checkpoint("cp:1");
@@ -349,7 +351,7 @@ describeOnEachDaemon("restore", (daemon) => {
         const config = join(directory, `${copy.id}.criu.conf`);
         assert.equal((await stat(config)).mode & 0o777, 0o600);
         const task = await thaw(copy, "cp:1");
-        const exec = await task.exec("try", ["flock", "-n", "/lock", "true"]);
+        const exec = await task.exec("try", lockProbe);
         await exec.start();
         assert.equal((await exec.wait()).exitStatus, 1, "the lock was lost");
         await discard(copy);
