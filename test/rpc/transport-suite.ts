@@ -3,7 +3,7 @@ import { getEventListeners } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it as test } from "node:test";
 import {
   Content,
   WriteContentRequestSchema,
@@ -27,6 +27,11 @@ import { Relay } from "./relay.js";
 
 const NO_ERROR = 0;
 const REFUSED_STREAM = 7;
+
+/** A call that does not end is a failure, not a reason to wait. */
+function it(what: string, body: () => Promise<void>): void {
+  test(what, { timeout: 20_000 }, body);
+}
 
 /** What any transport to a unix socket must keep. */
 export function transportSuite(

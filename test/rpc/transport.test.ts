@@ -32,7 +32,7 @@ describe("a process with a connection", () => {
   let directory = "";
   const script = fileURLToPath(new URL("one-call.js", import.meta.url));
   const run = async (path: string): Promise<{ code: number | null; output: string }> => {
-    const child = spawn(process.execPath, [script, path], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [script, path], { stdio: ["ignore", "pipe", "inherit"], timeout: 20_000 });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString();
@@ -45,7 +45,7 @@ describe("a process with a connection", () => {
   });
   after(() => rm(directory, { recursive: true, force: true }));
 
-  it("ends by itself when nothing is under way", { timeout: 30_000 }, async () => {
+  it("ends by itself when nothing is under way", async () => {
     const path = join(directory, "idle.sock");
     await using _daemon = await FakeDaemon.listen({ path }, (call) => {
       call.send(VersionResponseSchema, { version: "1.2.3" });
@@ -54,7 +54,7 @@ describe("a process with a connection", () => {
     assert.deepEqual(await run(path), { code: 0, output: "1.2.3\n" });
   });
 
-  it("lives as long as a call does", { timeout: 30_000 }, async () => {
+  it("lives as long as a call does", async () => {
     const path = join(directory, "slow.sock");
     await using _daemon = await FakeDaemon.listen({ path }, (call) => {
       setTimeout(() => {
