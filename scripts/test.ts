@@ -58,7 +58,11 @@ async function prepareLab(): Promise<Lab> {
 async function runTests(files: string[]): Promise<TestTally> {
   const tally = new TestTally();
   // More at once than this, and daemons, shims and criu are in each other's way.
-  const stream = run({ files, concurrency: Math.min(4, availableParallelism()), timeout: FILE_TIMEOUT_MS });
+  const concurrency = Math.min(4, availableParallelism());
+  // The files are processes of their own, which do not end with this one by themselves.
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(name, () => stop.abort());
+  const stream = run({ files, concurrency, timeout: FILE_TIMEOUT_MS, signal: stop.signal });
   stream.on("test:pass", (event) => tally.add(event, true));
   stream.on("test:fail", (event) => tally.add(event, false));
   const report = stream.compose(new spec());
