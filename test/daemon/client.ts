@@ -7,6 +7,11 @@ import { IMAGE } from "./counter.js";
 /** A client in a namespace of its own, with the image the tests start from. */
 export async function clientFor(daemon: Daemon, namespace: string): Promise<Client> {
   const client = await connect({ address: daemon.address, namespace });
-  await busyboxImage(client, IMAGE, { secondLayer: await flockLayer() });
+  await ensureImage(client);
   return client;
+}
+
+/** Makes the image the tests start from, where it is not there. */
+export async function ensureImage(client: Client): Promise<void> {
+  await busyboxImage(client, IMAGE, { secondLayer: await flockLayer() });
 }

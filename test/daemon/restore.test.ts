@@ -27,7 +27,7 @@ import {
 } from "../../src/index.js";
 import { lockProbe } from "../fixtures/programs.js";
 import { assertNothingLeft, listed } from "./audit.js";
-import { clientFor } from "./client.js";
+import { clientFor, ensureImage } from "./client.js";
 import { COUNT, countOf, countsBeyond, discard, IMAGE, start, upperOf } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
 
@@ -200,7 +200,7 @@ describeOnEachDaemon("restore", (daemon) => {
       const { container } = await started([
         "sh",
         "-c",
-        `rm /etc/group; echo ${secret} > /etc/passwd; mkdir -p /new/dir; echo x > /new/dir/f; ln -s f /new/dir/l; echo 1 > /count; sleep 1000`,
+        `rm /etc/group; echo ${secret} > /etc/passwd; mkdir -p /new/dir; echo x > /new/dir/f; ln -s f /new/dir/l; echo 1 > /count; while :; do sleep 1; done`,
       ]);
       await countOf(client, container);
       await container.checkpoint("cp:1", [withCheckpointTask(), withCheckpointRW(compression)]);
@@ -282,8 +282,7 @@ describeOnEachDaemon("restore", (daemon) => {
         );
       } finally {
         await client.images.delete(IMAGE, { sync: true });
-        await client.close();
-        client = await clientFor(daemon(), "restore");
+        await ensureImage(client);
         assert.equal((await client.images.get(IMAGE)).target.digest, target.digest);
       }
     });
@@ -296,14 +295,13 @@ describeOnEachDaemon("restore", (daemon) => {
         await thaw(restored, "cp:1");
         await countsBeyond(client, restored, await countOf(client, restored));
       } finally {
-        await client.close();
-        client = await clientFor(daemon(), "restore");
+        await ensureImage(client);
       }
     });
   });
 
   describe("refuses before anything is made", () => {
-    const nothingMade = async (attempt: Promise<unknown>, expected: (reason: unknown) => boolean) => {
+    const nothingMade = async (attempt: () => Promise<unknown>, expected: (reason: unknown) => boolean) => {
       const before = [
         await listed(daemon(), client, "containers", "ls", "-q"),
         await listed(daemon(), client, "snapshots", "ls"),
@@ -319,12 +317,12 @@ describeOnEachDaemon("restore", (daemon) => {
     it("an id that is taken", async () => {
       const { container } = await counting();
       await container.checkpoint("cp:1");
-      await nothingMade(client.restore(container.id, "cp:1"), isAlreadyExists);
+      await nothingMade(() => client.restore(container.id, "cp:1"), isAlreadyExists);
     });
 
     it("a checkpoint that is not there, an image that is none", async () => {
-      await nothingMade(client.restore(next(), "cp:nope"), isNotFound);
-      await nothingMade(client.restore(next(), IMAGE), isInvalidArgument);
+      await nothingMade(() => client.restore(next(), "cp:nope"), isNotFound);
+      await nothingMade(() => client.restore(next(), IMAGE), isInvalidArgument);
     });
 
     it("a checkpoint whose memory is gone from the store", async () => {
@@ -333,7 +331,7 @@ describeOnEachDaemon("restore", (daemon) => {
       assert.ok(task);
       await client.content.delete(task.digest);
       assert.ok(target);
-      await nothingMade(client.restore(next(), "cp:1"), isNotFound);
+      await nothingMade(() => client.restore(next(), "cp:1"), isNotFound);
     });
 
     it("file locks, by name, which are kept when criu is told", async () => {
@@ -344,7 +342,7 @@ describeOnEachDaemon("restore", (daemon) => {
         await countOf(client, container);
         await container.checkpoint("cp:1");
         await nothingMade(
-          client.restore(next(), "cp:1"),
+          () => client.restore(next(), "cp:1"),
           (reason) => isFailedPrecondition(reason) && /file locks/.test(String(reason)),
         );
         const copy = keep(await client.restore(next(), "cp:1", [withRestoreCriuConfig({ directory })]));
