@@ -1,7 +1,12 @@
-import { after, before } from "node:test";
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { RemoteStore } from "../../src/content/remote.js";
+import { isUnavailable } from "../../src/errors.js";
 import { RemoteLeases } from "../../src/leases/remote.js";
+import { digestOf } from "../../src/oci/digest.js";
 import { Rpc } from "../../src/rpc/rpc.js";
 import { type Transport, unixTransport } from "../../src/rpc/transport.js";
 import { describeOnEachDaemon } from "../daemon/releases.js";
@@ -32,6 +37,26 @@ describeOnEachDaemon("content", (daemon) => {
     };
     return { store: mine.store, call: mine.call, other: theirs, end };
   };
+  it("goes on after the daemon was killed in the middle", async () => {
+    const { store, call, end } = await subject();
+    const bytes = randomBytes(6 * 1024 * 1024);
+    const about = { ...call, size: bytes.length, expected: digestOf(bytes) };
+    const writer = await store.writer("interrupted", about);
+    await writer.write(bytes.subarray(0, 3_000_000));
+    while ((await store.status("interrupted")).offset < 3_000_000) await sleep(5);
+    await daemon().kill();
+    await assert.rejects(async () => {
+      for (;;) await writer.write(bytes.subarray(3_000_000, 3_100_000));
+    }, isUnavailable);
+    await assert.rejects(writer.commit(), isUnavailable);
+    await daemon().start();
+    await using again = await store.writer("interrupted", about);
+    assert.equal(again.offset, 3_000_000);
+    await again.write(bytes.subarray(again.offset));
+    assert.equal((await again.commit()).digest, about.expected);
+    await end();
+  });
+
   contentSuite("a daemon's content store", subject);
   namespacesSuite("a daemon's content store in two namespaces", subject);
 });
