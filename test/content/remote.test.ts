@@ -10,7 +10,8 @@ import { digestOf } from "../../src/oci/digest.js";
 import { Rpc } from "../../src/rpc/rpc.js";
 import { type Transport, unixTransport } from "../../src/rpc/transport.js";
 import { describeOnEachDaemon } from "../daemon/releases.js";
-import { type ContentSubject, contentSuite, namespacesSuite } from "../suites/content-suite.js";
+import type { ContentSubject } from "../suites/content-bed.js";
+import { contentSuite, namespacesSuite } from "../suites/content-suite.js";
 
 describeOnEachDaemon("content", (daemon) => {
   let transport: Transport;
