@@ -16,6 +16,7 @@ import { type EventOf, type EventsOptions, publishEvent, subscribe } from "./eve
 import { Images } from "./images.js";
 import { Introspection } from "./introspection.js";
 import { Namespaces } from "./namespaces.js";
+import { callOffOperations } from "./operation.js";
 import { type CheckpointSource, performRestore } from "./restoring.js";
 import type { Services } from "./services.js";
 import { Snapshots } from "./snapshots.js";
@@ -168,9 +169,14 @@ export class Client implements AsyncDisposable {
     return new Client({ transport: this.#transport, namespace }, false);
   }
 
-  /** Closes the connection; calls under way fail. Does nothing the second time. */
+  /**
+   * Closes the connection. Checkpoints and restores under way are called off and clean up first: no task stays frozen. Other
+   * calls under way fail. Does nothing the second time.
+   */
   async close(): Promise<void> {
-    if (this.#ownsTransport) this.#transport.close?.();
+    if (!this.#ownsTransport) return;
+    await callOffOperations(this.#transport);
+    this.#transport.close?.();
   }
 
   /** As {@link Client.close}. */

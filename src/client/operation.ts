@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../call-options.js";
 import {
+  CanceledError,
   type ContainerdError,
   DeadlineExceededError,
   errorFor,
@@ -10,6 +11,7 @@ import {
   type OperationFailure,
 } from "../errors.js";
 import type { Lease } from "../leases/lease.js";
+import type { Transport } from "../rpc/transport.js";
 import type { Services } from "./services.js";
 
 /** Labels that an operation's lease carries, so that what it left behind can be found again. */
@@ -80,6 +82,21 @@ export class Operation {
   }
 }
 
+interface UnderWay {
+  readonly callOff: (reason: Error) => void;
+  readonly over: Promise<unknown>;
+}
+
+const underWay = new WeakMap<Transport, Set<UnderWay>>();
+
+/** Calls off what is under way over a connection, and waits until each has cleaned up: nobody could do it afterwards. */
+export async function callOffOperations(transport: Transport): Promise<void> {
+  const operations = [...(underWay.get(transport) ?? [])];
+  const reason = new CanceledError("The client was closed");
+  for (const { callOff } of operations) callOff(reason);
+  await Promise.allSettled(operations.map(({ over }) => over));
+}
+
 /** What the caller of an operation may set. */
 export interface OperationOptions extends CallOptions {
   /** Told when the operation enters a phase. */
@@ -96,12 +113,44 @@ export async function operate<T>(
   containerId: string,
   options: OperationOptions,
   body: (operation: Operation) => Promise<T>,
-): Promise<{ readonly result: T; readonly leftBehind: readonly string[] }> {
+): Promise<Ended<T>> {
+  const closing = new AbortController();
+  const over = run(services, kind, containerId, options, body, closing.signal);
+  const { transport } = services.rpc;
+  const operations = underWay.get(transport) ?? new Set();
+  underWay.set(transport, operations);
+  const entry = { callOff: (reason: Error) => closing.abort(reason), over };
+  operations.add(entry);
+  try {
+    return await over;
+  } finally {
+    operations.delete(entry);
+  }
+}
+
+interface Ended<T> {
+  readonly result: T;
+  readonly leftBehind: readonly string[];
+}
+
+async function run<T>(
+  services: Services,
+  kind: OperationFailure["kind"],
+  containerId: string,
+  options: OperationOptions,
+  body: (operation: Operation) => Promise<T>,
+  closing: AbortSignal,
+): Promise<Ended<T>> {
   const { timeoutMs } = options;
   const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
-  const signals = [options.signal, deadline].filter((signal) => signal !== undefined);
-  const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
-  signal?.throwIfAborted();
+  const signal = AbortSignal.any([closing, options.signal, deadline].filter((one) => one !== undefined));
+  signal.throwIfAborted();
+  const endedBy = (reason: unknown): unknown => {
+    if (closing.aborted) return closing.reason;
+    if (!deadline?.aborted) return reason;
+    const message = `The ${kind} of container ${containerId} took longer than ${timeoutMs} ms`;
+    return new DeadlineExceededError(message, { cause: reason });
+  };
   const id = `containerd-client-${kind}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
   const labels = { [OperationLabel.kind]: kind, [OperationLabel.container]: containerId };
   // Not with the caller's signal: a lease whose making was given up may be there all the same.
@@ -116,11 +165,7 @@ export async function operate<T>(
   } catch (reason) {
     const leftBehind = await operation.finish(true);
     if (options.signal?.aborted) throw options.signal.reason;
-    const error = deadline?.aborted
-      ? new DeadlineExceededError(`The ${kind} of container ${containerId} took longer than ${timeoutMs} ms`, {
-          cause: reason,
-        })
-      : reason;
+    const error = endedBy(reason);
     if (!isContainerdError(error)) throw error;
     const taskStatus = await statusOf(services, containerId);
     throw explain(error, { id, kind, phase: operation.phase, containerId, taskStatus, leftBehind });

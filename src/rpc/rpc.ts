@@ -18,19 +18,19 @@ const REFUSED_TRIES = 3;
 /** Calls in one containerd namespace: names it and the lease on the wire, and lets failures leave as our own errors. */
 export class Rpc {
   readonly namespace: string;
-  readonly #transport: Transport;
+  readonly transport: Transport;
 
   constructor(transport: Transport, namespace: string) {
-    this.#transport = transport;
+    this.transport = transport;
     this.namespace = namespace;
   }
 
   inNamespace(namespace: string): Rpc {
-    return new Rpc(this.#transport, namespace);
+    return new Rpc(this.transport, namespace);
   }
 
   close(): void {
-    this.#transport.close?.();
+    this.transport.close?.();
   }
 
   /** Sends one message and waits for one. A call the peer refused to look at is sent again. */
@@ -42,7 +42,7 @@ export class Rpc {
     for (let attempt = 1; ; attempt++) {
       call.signal?.throwIfAborted();
       try {
-        const reply = await this.#transport.unary(method, call.signal, call.timeoutMs, this.header(call), input);
+        const reply = await this.transport.unary(method, call.signal, call.timeoutMs, this.header(call), input);
         return reply.message;
       } catch (reason) {
         if (attempt < REFUSED_TRIES && isRefusedStream(reason)) continue;
@@ -65,7 +65,7 @@ export class Rpc {
       call.signal?.addEventListener("abort", forward, { once: true });
       let received = false;
       try {
-        const reply = await this.#transport.stream(method, stop.signal, call.timeoutMs, this.header(call), once(input));
+        const reply = await this.transport.stream(method, stop.signal, call.timeoutMs, this.header(call), once(input));
         for await (const message of reply.message) {
           received = true;
           yield message;
@@ -88,7 +88,7 @@ export class Rpc {
   ): Duplex<MessageInitShape<I>, MessageShape<O>> {
     return new DuplexCall<MessageInitShape<I>, MessageShape<O>>({
       signal: call.signal,
-      open: (input, signal) => this.#transport.stream(method, signal, call.timeoutMs, this.header(call), input),
+      open: (input, signal) => this.transport.stream(method, signal, call.timeoutMs, this.header(call), input),
       mayRetry: (reason, attempt) => attempt < REFUSED_TRIES && isRefusedStream(reason),
       translate: (reason) => this.translate(reason, method, call),
     });

@@ -5,6 +5,7 @@ import {
   type Container,
   ContainerdError,
   connect,
+  isContainerdError,
   isDeadlineExceeded,
   isNotFound,
   withCheckpointTask,
@@ -117,23 +118,21 @@ describeOnEachDaemon("a checkpoint that is cut short", (daemon) => {
     });
   }
 
-  it("by a client that disappears before the freeze: nothing but a lease that expires", async () => {
-    const other = await connect({ address: daemon().address, namespace: client.namespace });
-    const attempt = other.containers.get(container.id).then((one) =>
-      one.checkpoint("cp:1", [], {
-        onProgress: ({ phase }) => {
-          if (phase === "prepare") void other.close();
+  for (const phase of ["prepare", "pause", "capture", "write"]) {
+    it(`by closing the client in phase ${phase}: it cleans up before the connection goes`, async () => {
+      const other = await connect({ address: daemon().address, namespace: client.namespace });
+      const own = await other.containers.get(container.id);
+      let closed: Promise<void> | undefined;
+      const attempt = own.checkpoint("cp:1", [], {
+        onProgress: (progress) => {
+          if (progress.phase === phase) closed = other.close();
         },
-      }),
-    );
-    // It reconnects for its clean-up, or finishes.
-    await attempt.then(
-      () => client.images.delete("cp:1", { sync: true }),
-      () => {},
-    );
-    await other.close();
-    await asBefore();
-  });
+      });
+      await assert.rejects(attempt, (reason) => isContainerdError(reason, "canceled"));
+      await closed;
+      await asBefore();
+    });
+  }
 
   describe("when criu cannot dump", () => {
     it("says what criu said, with a hint, and the task runs on", async () => {
