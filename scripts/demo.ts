@@ -101,7 +101,8 @@ async function demo(client: Client): Promise<void> {
 async function main(): Promise<void> {
   if (process.env["CONTAINERD_ADDRESS"] !== undefined) {
     await using client = await connect(fromEnv());
-    return demo(client);
+    await demo(client);
+    return;
   }
   const why = await whyNoLab();
   if (why !== undefined) {

@@ -21,6 +21,14 @@ export interface CheckpointImage {
   readonly descriptor?: Descriptor;
 }
 
+/** What a checkpoint says about the runtime of its container. */
+export interface CheckpointRuntime {
+  /** Its name, such as `io.containerd.runc.v2`. */
+  readonly name?: string;
+  /** Its options, when it had any. */
+  readonly options?: Descriptor;
+}
+
 /** A checkpoint index, read into named parts. Plain data: it holds no connection. */
 export interface Checkpoint {
   /** The index itself. */
@@ -33,8 +41,8 @@ export interface Checkpoint {
   readonly createdAt?: Date;
   /** The base image. */
   readonly image: CheckpointImage;
-  /** The runtime's name, and its options when it had any. */
-  readonly runtime: { readonly name?: string; readonly options?: Descriptor };
+  /** The runtime it ran with. */
+  readonly runtime: CheckpointRuntime;
   /** The snapshotter that held the root filesystem. */
   readonly snapshotter?: string;
   /** The criu images: memory and kernel state. */
@@ -152,30 +160,43 @@ function parseImage(annotations: Labels, descriptor: Descriptor | undefined): Ch
 
 /** The parts of a new checkpoint, and what its annotations shall say. */
 export interface CheckpointParts {
+  /** The container it was made of. */
   readonly containerId: string;
+  /** When it was captured. */
   readonly createdAt: Date;
+  /** The base image; its descriptor when it is to be part of the checkpoint. */
   readonly image: CheckpointImage;
-  readonly runtime: { readonly name: string; readonly options?: Descriptor | undefined };
+  /** The runtime's name. */
+  readonly runtime: string;
+  /** The runtime's options. */
+  readonly runtimeOptions?: Descriptor | undefined;
+  /** The snapshotter that holds the root filesystem. */
   readonly snapshotter: string;
+  /** The writable layer. */
   readonly rw?: Descriptor | undefined;
+  /** The criu images. */
   readonly task?: Descriptor | undefined;
+  /** The runtime spec. */
   readonly spec?: Descriptor | undefined;
+  /** What criu was asked. */
   readonly criuOptions?: Descriptor | undefined;
+  /** Parts of the caller's own. */
   readonly others: readonly Descriptor[];
+  /** Annotations of the caller's own. */
   readonly annotations: Labels;
 }
 
 /** The index of a new checkpoint: the parts in `ctr`'s order, containerd's three annotations and ours. */
 export function checkpointIndex(parts: CheckpointParts): Index {
-  const { image, runtime, rw, task, spec, criuOptions } = parts;
-  const manifests = [runtime.options, image.descriptor, rw, task, spec, criuOptions, ...parts.others];
+  const { image, rw, task, spec, criuOptions } = parts;
+  const manifests = [parts.runtimeOptions, image.descriptor, rw, task, spec, criuOptions, ...parts.others];
   return {
     schemaVersion: 2,
     manifests: manifests.filter((part) => part !== undefined),
     annotations: {
       ...parts.annotations,
       [CheckpointAnnotation.imageName]: image.name ?? "",
-      [CheckpointAnnotation.runtime]: runtime.name,
+      [CheckpointAnnotation.runtime]: parts.runtime,
       [CheckpointAnnotation.snapshotter]: parts.snapshotter,
       [CheckpointAnnotation.containerId]: parts.containerId,
       [CheckpointAnnotation.createdAt]: parts.createdAt.toISOString(),

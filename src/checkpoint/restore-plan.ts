@@ -4,11 +4,19 @@ import type { Spec } from "../oci/runtime-spec.js";
 export type SpecEdit = (spec: Spec) => void;
 
 /** Where criu finds the settings that containerd has no way to pass on at restore. */
-export type CriuConfig =
-  /** A directory that the daemon's host sees under the same path; the file is written there, and removed with the container. */
-  | { readonly directory: string }
-  /** A file that stands on the daemon's host already. */
-  | { readonly path: string };
+export type CriuConfig = CriuConfigDirectory | CriuConfigFile;
+
+/** A directory for the settings. */
+export interface CriuConfigDirectory {
+  /** Seen by the daemon's host under the same absolute path. A file is written there, mode 0600, and removed with the container. */
+  readonly directory: string;
+}
+
+/** Settings that stand somewhere already. */
+export interface CriuConfigFile {
+  /** The absolute path of a file on the daemon's host. */
+  readonly path: string;
+}
 
 /** What a restore will bring back. */
 export interface RestorePlan {

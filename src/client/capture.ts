@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../call-options.js";
 import type { CheckpointPlan, RWCompression } from "../checkpoint/plan.js";
+import { InternalError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP, MEDIA_TYPE_LAYER_ZSTD } from "../oci/media-types.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
@@ -84,7 +85,8 @@ function throwFirst(settled: readonly PromiseSettledResult<unknown>[], stopped: 
   const failures = settled.filter((half) => half.status === "rejected").map((half): unknown => half.reason);
   // What failed because we stopped it is not the cause.
   const cause = failures.find((reason) => reason !== stopped.reason) ?? failures[0];
-  if (cause !== undefined) throw cause;
+  if (cause instanceof Error) throw cause;
+  if (failures.length > 0) throw new InternalError("Capturing the container failed", { cause });
 }
 
 /** Everything the diff needs is made before the freeze. */

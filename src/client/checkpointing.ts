@@ -23,14 +23,32 @@ export interface CheckpointCall extends CallOptions {
   readonly onProgress?: ((progress: CheckpointProgress) => void) | undefined;
 }
 
-/** What a checkpoint cost. */
+/**
+ * What a checkpoint cost.
+ *
+ * @inline
+ */
 export interface CheckpointCost {
   /** Milliseconds from the first call to the image record. */
   readonly totalMs: number;
   /** Milliseconds the task stood still; 0 when it was not paused by us. */
   readonly pausedMs: number;
   /** Bytes of each part that was written. */
-  readonly bytes: { readonly task: number; readonly rw: number; readonly other: number };
+  readonly bytes: CheckpointBytes;
+}
+
+/**
+ * Bytes of what a checkpoint wrote. The base image is not written, it is only referred to.
+ *
+ * @inline
+ */
+export interface CheckpointBytes {
+  /** The memory. */
+  readonly task: number;
+  /** The writable layer, as packed. */
+  readonly rw: number;
+  /** Spec, options, index and the caller's own parts. */
+  readonly other: number;
 }
 
 /** A checkpoint that was just made. */
@@ -69,7 +87,7 @@ export async function performCheckpoint(
 interface Performed {
   readonly checkpoint: Checkpoint;
   readonly pausedMs: number;
-  readonly bytes: CheckpointCost["bytes"];
+  readonly bytes: CheckpointBytes;
 }
 
 async function perform(
@@ -112,7 +130,8 @@ async function perform(
     containerId: record.id,
     createdAt: captured.at,
     image: { ...image, ...(include === undefined ? {} : { descriptor: include }) },
-    runtime: { name: record.runtime.name, options: runtimeOptions },
+    runtime: record.runtime.name,
+    runtimeOptions,
     snapshotter: record.snapshotter,
     rw: captured.rw && { ...captured.rw, platform },
     task: captured.task && { ...captured.task, platform },

@@ -6,7 +6,11 @@ import { InputStream, OutputStream } from "./task-streams.js";
 
 const DEFAULT_DIRECTORY = "/run/containerd/fifo";
 
-/** Streams of the caller's; each is left open when the process ends. */
+/**
+ * Streams of the caller's; each is left open when the process ends.
+ *
+ * @inline
+ */
 export interface StreamIOOptions {
   /** What the process reads; `"pipe"` hands out a stream to write to. Without it the process has no input. */
   readonly stdin?: Readable | "pipe" | undefined;

@@ -4,7 +4,11 @@ import type { Readable, Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { FailedPreconditionError, InvalidArgumentError } from "../errors.js";
 
-/** Where a process is about to be made. */
+/**
+ * Where a process is about to be made.
+ *
+ * @inline
+ */
 export interface IOContext {
   /** The container's id. */
   readonly containerId: string;
@@ -14,7 +18,11 @@ export interface IOContext {
   readonly terminal: boolean;
 }
 
-/** The paths and URIs the daemon is told; empty for what there is not. */
+/**
+ * The paths and URIs the daemon is told; empty for what there is not.
+ *
+ * @inline
+ */
 export interface IORequest {
   /** Standard input. */
   readonly stdin: string;
@@ -26,7 +34,11 @@ export interface IORequest {
   readonly terminal: boolean;
 }
 
-/** The input and output of one process, ready for it to be made. */
+/**
+ * The input and output of one process, ready for it to be made.
+ *
+ * @inline
+ */
 export interface OpenIO {
   /** What the daemon is told. */
   readonly request: IORequest;
@@ -77,7 +89,11 @@ export function nullIO(): TaskIO {
   };
 }
 
-/** Files on the daemon's host; absolute paths. */
+/**
+ * Files on the daemon's host; absolute paths.
+ *
+ * @inline
+ */
 export interface FileIOOptions {
   /** What the process writes is appended here. */
   readonly stdout: string;

@@ -12,7 +12,11 @@ import { readImageConfig, readImageManifest } from "./image.js";
 import type { Services } from "./services.js";
 import { type LeasedWork, underLease } from "./under-lease.js";
 
-/** How far an unpacking is. Each layer is told of twice: when it begins, and when it is there. */
+/**
+ * How far an unpacking is. Each layer is told of twice: when it begins, and when it is there.
+ *
+ * @inline
+ */
 export interface UnpackProgress {
   /** Always `unpack`. */
   readonly phase: "unpack";

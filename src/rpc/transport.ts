@@ -10,6 +10,26 @@ import { InvalidArgumentError } from "../errors.js";
 import { Session, type SessionOptions, type TlsOptions } from "./session.js";
 
 /**
+ * What comes back for one message.
+ *
+ * @inline
+ */
+export interface UnaryReply<O extends DescMessage> {
+  /** The message. */
+  readonly message: MessageShape<O>;
+}
+
+/**
+ * What comes back on a stream.
+ *
+ * @inline
+ */
+export interface StreamReply<O extends DescMessage> {
+  /** The messages as they come; a failure of the call ends them. */
+  readonly message: AsyncIterable<MessageShape<O>>;
+}
+
+/**
  * How calls travel. Any Connect `Transport` fits: over a socket, through a proxy, or a router in this process.
  *
  * @see https://github.com/connectrpc/connect-es/blob/v2.1.2/packages/connect/src/transport.ts
@@ -22,7 +42,7 @@ export interface Transport {
     timeoutMs: number | undefined,
     header: Headers | undefined,
     input: MessageInitShape<I>,
-  ): Promise<{ readonly message: MessageShape<O> }>;
+  ): Promise<UnaryReply<O>>;
   /** Sends and receives any number of messages. */
   stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodStreaming<I, O>,
@@ -30,7 +50,7 @@ export interface Transport {
     timeoutMs: number | undefined,
     header: Headers | undefined,
     input: AsyncIterable<MessageInitShape<I>>,
-  ): Promise<{ readonly message: AsyncIterable<MessageShape<O>> }>;
+  ): Promise<StreamReply<O>>;
   /** Closes the connection for good, when the transport holds one. */
   close?(): void;
   /** Whether it ends at a daemon on this machine, whose files this process sees under the same paths. Default: false. */

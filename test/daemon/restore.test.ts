@@ -176,18 +176,14 @@ describeOnEachDaemon("restore", (daemon) => {
       const { container, task } = await counting();
       await task.checkpoint({ imagePath: join(directory, "images"), exit: true });
       const frozen = await countOf(client, container);
-      const restored = await container
-        .checkpoint("cp:files", [withCheckpointRW()])
-        .then((files) =>
-          client.containers.create(next(), { image: IMAGE, args: COUNT }).then(async (made) => ({ made, files })),
-        );
-      keep(restored.made);
-      const { snapshotter, snapshotKey } = await restored.made.info();
-      assert.ok(restored.files.rw);
-      await client.diffs.apply(restored.files.rw, await client.snapshots(snapshotter).mounts(snapshotKey));
-      const thawed = await restored.made.newTask({ runtimeOptions: { criuImagePath: join(directory, "images") } });
+      const { rw } = await container.checkpoint("cp:files", [withCheckpointRW()]);
+      const made = keep(await client.containers.create(next(), { image: IMAGE, args: COUNT }));
+      const { snapshotter, snapshotKey } = await made.info();
+      assert.ok(rw);
+      await client.diffs.apply(rw, await client.snapshots(snapshotter).mounts(snapshotKey));
+      const thawed = await made.newTask({ runtimeOptions: { criuImagePath: join(directory, "images") } });
       await thawed.start();
-      await countsBeyond(client, restored.made, frozen);
+      await countsBeyond(client, made, frozen);
     } finally {
       await rm(directory, { recursive: true, force: true });
     }

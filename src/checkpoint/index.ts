@@ -1,0 +1,53 @@
+/**
+ * Checkpoints as documents: what one will contain, what one contains, read from any provider. No daemon is needed.
+ *
+ * @packageDocumentation
+ */
+
+export { CheckpointAnnotation } from "./annotations.js";
+export { CRIU_CONFIG_ANNOTATION, type CriuSetting, criuConfigText, criuSettingsNeeded } from "./criu-config.js";
+export {
+  type Checkpoint,
+  type CheckpointImage,
+  type CheckpointParts,
+  type CheckpointRuntime,
+  checkpointIndex,
+  parseCheckpoint,
+  readCheckpoint,
+} from "./document.js";
+export { CheckpointMediaType } from "./media-types.js";
+export {
+  type CheckpointOption,
+  type CheckpointPart,
+  type CheckpointPartContext,
+  type CheckpointPlan,
+  type CriuOptions,
+  planCheckpoint,
+  type RWCompression,
+  withCheckpointAnnotations,
+  withCheckpointImage,
+  withCheckpointLabels,
+  withCheckpointPart,
+  withCheckpointRuntime,
+  withCheckpointRW,
+  withCheckpointTask,
+  withCheckpointTaskExit,
+} from "./plan.js";
+export {
+  type CriuConfig,
+  type CriuConfigDirectory,
+  type CriuConfigFile,
+  planRestore,
+  type RestoreOption,
+  type RestorePlan,
+  type SpecEdit,
+  withRestoreCriuConfig,
+  withRestoreImage,
+  withRestoreLabels,
+  withRestoreRuntime,
+  withRestoreRW,
+  withRestoreSnapshotter,
+  withRestoreSpec,
+  withRestoreSpecEdit,
+} from "./restore-plan.js";
+export { listTarMembers, type TarMember } from "./tar-members.js";
