@@ -5,9 +5,9 @@ import { CRIU_CONFIG_ANNOTATION, criuConfigText } from "../checkpoint/criu-confi
 import { type Checkpoint, checkpointName, readCheckpoint } from "../checkpoint/document.js";
 import { planRestore, type RestoreOption, type RestorePlan } from "../checkpoint/restore-plan.js";
 import { FailedPreconditionError } from "../errors.js";
+import { cgroupsPathFor } from "../oci/cgroups-path.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Spec } from "../oci/runtime-spec.js";
-import { cgroupsPathFor } from "../oci/spec-options.js";
 import type { Container } from "./container.js";
 import type { Image } from "./image.js";
 import { type Operation, operate } from "./operation.js";

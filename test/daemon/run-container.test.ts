@@ -13,7 +13,7 @@ import {
   InvalidArgumentError,
   NotFoundError,
 } from "../../src/errors.js";
-import { withArgs, withCwd, withEnv } from "../../src/oci/spec-options.js";
+import { withArgs, withCwd, withEnv } from "../../src/oci/index.js";
 import { busyboxImage } from "../fixtures/busybox-image.js";
 import { assertNothingLeft, listed } from "./audit.js";
 import { clientFor } from "./client.js";

@@ -12,7 +12,7 @@ import { streamIO } from "../../src/client/stream-io.js";
 import type { Task } from "../../src/client/task.js";
 import { fileIO, nullIO, type TaskIO } from "../../src/client/task-io.js";
 import { FailedPreconditionError, NotFoundError } from "../../src/errors.js";
-import { withTerminal } from "../../src/oci/spec-options.js";
+import { withTerminal } from "../../src/oci/index.js";
 import { unixTransport } from "../../src/rpc/transport.js";
 import * as programs from "../fixtures/programs.js";
 import { clientFor } from "./client.js";

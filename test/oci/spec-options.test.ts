@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import { FailedPreconditionError, InvalidArgumentError } from "../../src/errors.js";
 import { defaultSpec } from "../../src/oci/default-spec.js";
 import type { ImageConfig } from "../../src/oci/image-config.js";
+import * as options from "../../src/oci/index.js";
 import type { Spec, SpecOption } from "../../src/oci/runtime-spec.js";
-import * as options from "../../src/oci/spec-options.js";
 
 function specWith(...applied: readonly SpecOption[]): Spec {
   const spec = defaultSpec({ id: "a", namespace: "n" });
