@@ -27,11 +27,11 @@ interface Case {
 
 /** A shell string of random letters: memory of one process that hardly compresses. */
 function memory(megabytes: number): Case {
-  const script = `held=$(head -c ${Math.ceil((megabytes * 1024 * 1024 * 3) / 4)} /dev/urandom | base64 -w 0); echo ready > /ready; sleep 100000 & wait`;
+  const script = `held=$(head -c ${Math.ceil((megabytes * 1024 * 1024 * 3) / 4)} /dev/urandom | base64 -w 0); echo ready > /ready; while :; do sleep 1; done`;
   return { name: `${megabytes} MiB`, args: ["sh", "-c", script] };
 }
 
-const idle: Case = { name: "idle shell", args: ["sh", "-c", "echo ready > /ready; sleep 100000 & wait"] };
+const idle: Case = { name: "idle shell", args: ["sh", "-c", "echo ready > /ready; while :; do sleep 1; done"] };
 
 /** Runs a program and says how long it took and how much memory it had at most. */
 async function measured(run: () => ReturnType<typeof spawn>): Promise<{ ms: number; peakMiB: number }> {

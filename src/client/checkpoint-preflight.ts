@@ -12,10 +12,10 @@ import type { Digest } from "../oci/digest.js";
 import type { Platform } from "../oci/platform.js";
 import { imageOnChain } from "./base-image.js";
 import type { ContainerRecord } from "./container-record.js";
-import { requireCheckpointSupport, requirePlugin, requireZstd } from "./features.js";
+import { daemonPlatform, requireCheckpointSupport, requirePlugin, requireZstd } from "./features.js";
 import type { Image } from "./image.js";
 import type { Services } from "./services.js";
-import type { Task, TaskStatus } from "./task.js";
+import { findTask, type Task, type TaskStatus } from "./task.js";
 
 /** What a checkpoint will do, once everything that can be known beforehand has been looked at. */
 export interface CheckpointTarget {
@@ -45,14 +45,12 @@ export async function preflight(
   call: CallOptions,
 ): Promise<CheckpointTarget> {
   if (ref === "") throw new InvalidArgumentError(`Cannot checkpoint container ${id}: the image name is empty`);
-  const container = await services.containers.get(id, call);
-  const [record, task, base] = await Promise.all([
-    container.info(call),
-    orUndefined(container.task(call)),
-    orUndefined(container.image(call)),
+  const [record, found] = await Promise.all([
+    services.containers.info(id, call),
+    orUndefined(findTask(services, id, call)),
     refuseTaken(services, ref, call),
   ]);
-  const status = task === undefined ? "absent" : (await task.status(call)).status;
+  const { task, status } = found ?? { task: undefined, status: "absent" as const };
   const rw = plan.rw ?? record.snapshotKey !== "";
   const parts = { task: plan.task ?? task !== undefined, rw, runtime: plan.runtime ?? true };
   if (parts.task) refuseState(id, status);
@@ -62,8 +60,9 @@ export async function preflight(
   if (rw && record.snapshotKey === "") {
     throw new FailedPreconditionError(`Cannot checkpoint the rw layer of container ${id}: it has no snapshot`);
   }
-  const [parent] = await Promise.all([
+  const [parent, base] = await Promise.all([
     record.snapshotKey === "" ? "" : parentOf(services, record, call),
+    record.image === "" ? undefined : orUndefined(services.images.get(record.image, call)),
     requirePlugin(services, "io.containerd.snapshotter.v1", record.snapshotter, rw, call),
     requireCheckpointSupport(services, record, parts.task, call),
     requireZstd(services, rw && plan.rwCompression === "zstd", call),
@@ -76,7 +75,7 @@ export async function preflight(
     status,
     parent,
     image,
-    platform: image.platform ?? { os: "linux", architecture: "amd64" },
+    platform: image.platform ?? (await daemonPlatform(services, call)),
     parts,
   };
 }

@@ -7,15 +7,14 @@ import type { CheckpointOption } from "../checkpoint/plan.js";
 import { FailedPreconditionError, isNotFound, NotFoundError } from "../errors.js";
 import type { Spec } from "../oci/runtime-spec.js";
 import { type CheckpointCall, type CheckpointResult, performCheckpoint } from "./checkpointing.js";
-import { type ContainerRecord, containerRecord } from "./container-record.js";
+import type { ContainerRecord } from "./container-record.js";
 import type { ContainerChanges } from "./containers.js";
 import type { Image } from "./image.js";
 import { createTask, type NewTaskOptions } from "./new-task.js";
 import { CRIU_CONFIG_LABEL } from "./restoring.js";
 import type { Services } from "./services.js";
 import { unpackSpec } from "./spec-any.js";
-import { Task } from "./task.js";
-import { present } from "./wire.js";
+import { findTask, type Task } from "./task.js";
 
 /**
  * How a container is removed.
@@ -45,8 +44,7 @@ export class Container {
    * @throws {NotFoundError} when it is gone
    */
   async info(call: CallOptions = {}): Promise<ContainerRecord> {
-    const reply = await this.#services.rpc.unary(ContainersService.method.get, { id: this.id }, call);
-    return containerRecord(present(reply.container, "a container"));
+    return this.#services.containers.info(this.id, call);
   }
 
   /**
@@ -79,8 +77,7 @@ export class Container {
    * @throws {NotFoundError} when it has none
    */
   async task(call: CallOptions = {}): Promise<Task> {
-    const reply = await this.#services.rpc.unary(Tasks.method.get, { containerId: this.id }, call);
-    return new Task(this.#services, this.id, present(reply.process, "a task").pid);
+    return (await findTask(this.#services, this.id, call)).task;
   }
 
   /**

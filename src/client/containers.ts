@@ -43,8 +43,18 @@ export class Containers {
    * @throws {NotFoundError} when there is none of that id
    */
   async get(id: string, call: CallOptions = {}): Promise<Container> {
+    const record = await this.info(id, call);
+    return new Container(this.#services, record.id);
+  }
+
+  /**
+   * Reads one container's record.
+   *
+   * @throws {NotFoundError} when there is none of that id
+   */
+  async info(id: string, call: CallOptions = {}): Promise<ContainerRecord> {
     const reply = await this.#services.rpc.unary(ContainersService.method.get, { id }, call);
-    return new Container(this.#services, present(reply.container, "a container").id);
+    return containerRecord(present(reply.container, "a container"));
   }
 
   /**

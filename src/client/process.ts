@@ -1,5 +1,5 @@
 import { Tasks } from "../api/services/tasks/v1/tasks_pb.js";
-import { Status } from "../api/types/task/task_pb.js";
+import { type Process as ProcessMessage, Status } from "../api/types/task/task_pb.js";
 import type { CallOptions } from "../call-options.js";
 import type { Services } from "./services.js";
 import { fromShim } from "./shim-errors.js";
@@ -66,6 +66,14 @@ const states: { readonly [S in Status]: ProcessState } = {
   [Status.PAUSING]: "pausing",
 };
 
+/** What a process of the wire says about itself. */
+export function processStatus({ status: state, exitStatus, exitedAt: at }: ProcessMessage): ProcessStatus {
+  const status = states[state] ?? "unknown";
+  if (status !== "stopped") return { status };
+  const exitedAt = dateOf(at);
+  return { status, exitStatus, ...(exitedAt === undefined ? {} : { exitedAt }) };
+}
+
 /** A process in a task. It runs only after {@link Process.start}. */
 export class Process {
   /** Id of the container it runs in. */
@@ -116,11 +124,7 @@ export class Process {
   async status(call: CallOptions = {}): Promise<ProcessStatus> {
     const input = { containerId: this.containerId, execId: this.execId };
     const reply = await this.services.rpc.unary(Tasks.method.get, input, call);
-    const { status: state, exitStatus, exitedAt: at } = present(reply.process, "a process");
-    const status = states[state] ?? "unknown";
-    if (status !== "stopped") return { status };
-    const exitedAt = dateOf(at);
-    return { status, exitStatus, ...(exitedAt === undefined ? {} : { exitedAt }) };
+    return processStatus(present(reply.process, "a process"));
   }
 
   /**

@@ -13,12 +13,12 @@ import { criuOptionsMessage } from "./criu-options.js";
 import { discardTask } from "./discard-task.js";
 import { type ExecOptions, execProcess } from "./exec.js";
 import { pauseTask } from "./pause.js";
-import { type Exit, Process, type ProcessState } from "./process.js";
+import { type Exit, Process, type ProcessState, processStatus } from "./process.js";
 import type { Services } from "./services.js";
 import { fromShim } from "./shim-errors.js";
 import { packResources } from "./spec-any.js";
 import type { OpenIO } from "./task-io.js";
-import { dateOf, descriptorOf, recordedAt } from "./wire.js";
+import { dateOf, descriptorOf, present, recordedAt } from "./wire.js";
 
 const LOOK_MS = 5_000;
 
@@ -61,6 +61,17 @@ export interface TaskChanges {
   readonly resources?: SpecResources | undefined;
   /** Annotations for the runtime. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Finds a container's task, and says where it stands. */
+export async function findTask(
+  services: Services,
+  containerId: string,
+  call: CallOptions,
+): Promise<{ readonly task: Task; readonly status: TaskStatus }> {
+  const reply = await services.rpc.unary(Tasks.method.get, { containerId }, call);
+  const process = present(reply.process, "a task");
+  return { task: new Task(services, containerId, process.pid), status: processStatus(process).status };
 }
 
 /** A container that runs, or is about to, or has ended and was not deleted yet. */

@@ -46,13 +46,19 @@ export function toContainerdError(reason: unknown, facts: Pick<ErrorFacts, "meth
   if (errno === "EACCES" || errno === "EPERM") return errorFor("permission_denied", error.rawMessage, known);
   if (errno !== undefined && (UNREACHABLE.has(errno) || TLS_TROUBLE.test(errno)))
     return errorFor("unavailable", error.rawMessage, known);
-  if (error.code === Code.Canceled && error.rawMessage.includes("stream closed with error code CANCEL")) {
+  if (isCutOff(error)) {
     return errorFor("unavailable", "The connection to the daemon was lost during the call", known);
   }
   // The daemon's own clock may run out a moment before ours, and it then has other words for it.
   if (error.rawMessage.includes("context deadline exceeded"))
     return errorFor("deadline_exceeded", error.rawMessage, known);
   return errorFor(codes[error.code], error.rawMessage, known);
+}
+
+/** A connection that goes away ends a stream with a reset nobody asked for, or without the status every call ends with. */
+function isCutOff({ code, rawMessage }: ConnectError): boolean {
+  if (code === Code.Canceled) return rawMessage.includes("stream closed with error code CANCEL");
+  return code === Code.Internal && rawMessage.includes("protocol error: missing status");
 }
 
 /** Whether the peer said that it never looked at the call, so that sending it once more cannot do it twice. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 import { describe, it } from "node:test";
-import { repositoryRoot } from "./repository.js";
+import { repositoryRoot } from "../../lab/repository.js";
 
 /** The table of ARCHITECTURE.md: a room, what it may import, and the sentence that says so. Files before their rooms. */
 const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly law: string }[] = [
