@@ -10,6 +10,7 @@ import type { Operation } from "./operation.js";
 import type { Progress } from "./progress.js";
 import type { Services } from "./services.js";
 import type { Task } from "./task.js";
+import { isInVfork } from "./vfork.js";
 
 /** Memory and filesystem of one instant, in the daemon's store. */
 export interface Captured {
@@ -29,6 +30,7 @@ const rwMediaType: { readonly [C in RWCompression]: string } = {
 
 const EXIT_MS = 30_000;
 const POLL_MS = 150;
+const MOST_PAUSES = 25;
 
 /**
  * Dumps the memory and packs the writable layer inside one pause, both at once. Without an exit the pause ends here;
@@ -43,7 +45,7 @@ export async function capture(
 ): Promise<Captured> {
   const packRW = target.parts.rw ? await prepareRW(services, plan, target, operation) : undefined;
   const criuEndsIt = plan.exit && plan.criu.openTcp === true;
-  const pause = await freeze(target, operation);
+  const pause = await freeze(target, target.parts.task && services.local, operation);
   operation.enter("capture");
   const at = new Date();
   const watching = progress.wanted ? watchIngests(services, operation, progress) : undefined;
@@ -112,11 +114,19 @@ interface Pause {
   ms(): number;
 }
 
-/** Pauses a running task; one that does not run, or was paused by somebody else, is left as it is. */
-async function freeze({ task, status }: CheckpointTarget, operation: Operation): Promise<Pause> {
+/**
+ * Pauses a running task, at a moment that criu can dump; one that does not run, or was paused by somebody else, is left as
+ * it is.
+ */
+async function freeze({ task, status }: CheckpointTarget, dump: boolean, operation: Operation): Promise<Pause> {
   if (task === undefined || status !== "running") return { end: async () => {}, ms: () => 0 };
   operation.enter("pause");
-  const pause = await task.pause({ signal: operation.call.signal });
+  let pause = await task.pause({ signal: operation.call.signal });
+  for (let attempt = 1; dump && attempt < MOST_PAUSES && (await isInVfork(task.pid)); attempt++) {
+    await pause[Symbol.asyncDispose]();
+    await sleep(attempt);
+    pause = await task.pause({ signal: operation.call.signal });
+  }
   const startedAt = performance.now();
   operation.onFailure(`pause of ${task.id}`, async () => pause[Symbol.asyncDispose]());
   let endedAt: number | undefined;

@@ -245,6 +245,14 @@ describeOnEachDaemon("checkpoint", (daemon) => {
     for (const { task } of [one, two]) assert.equal((await task.status()).status, "running");
   });
 
+  it("waits for a moment criu can dump: a shell that vforks without end", async () => {
+    const { container } = await started(["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i > /count; /bin/true; done"]);
+    for (let at = 0; at < 15; at++) {
+      await container.checkpoint(`cp:${at}`, [withCheckpointTask()]);
+      await client.images.delete(`cp:${at}`, { sync: true });
+    }
+  });
+
   it("includes parts, annotations and labels of the caller's own", async () => {
     const { container } = await started();
     const checkpoint = await container.checkpoint("cp:1", [
