@@ -14,13 +14,13 @@ import { type Captured, capture } from "./capture.js";
 import { type CheckpointTarget, preflight } from "./checkpoint-preflight.js";
 import { criuOptionsMessage } from "./criu-options.js";
 import { type Operation, operate } from "./operation.js";
-import { type CheckpointProgress, Progress } from "./progress.js";
+import { type OperationProgress, Progress } from "./progress.js";
 import type { Services } from "./services.js";
 
 /** What the caller of a checkpoint may set beside its options. `timeoutMs` bounds the whole operation, not one call. */
 export interface CheckpointCall extends CallOptions {
   /** Told about each phase, and about the bytes written so far where the daemon can tell. */
-  readonly onProgress?: ((progress: CheckpointProgress) => void) | undefined;
+  readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
 }
 
 /**
@@ -72,13 +72,16 @@ export async function performCheckpoint(
   const startedAt = performance.now();
   const plan = planCheckpoint(options);
   const progress = new Progress(call.onProgress);
-  const target = await preflight(services, id, ref, plan, call);
   const { result, leftBehind } = await operate(
     services,
     "checkpoint",
     id,
     { ...call, onPhase: (phase) => progress.enter(phase) },
-    (operation) => perform(services, plan, target, operation, progress),
+    async (operation) => {
+      const target = await preflight(services, id, ref, plan, operation.call);
+      await operation.begin();
+      return perform(services, plan, target, operation, progress);
+    },
   );
   const totalMs = performance.now() - startedAt;
   return { ...result.checkpoint, ref, cost: { totalMs, pausedMs: result.pausedMs, bytes: result.bytes }, leftBehind };

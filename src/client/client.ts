@@ -17,7 +17,7 @@ import { Images } from "./images.js";
 import { Introspection } from "./introspection.js";
 import { Namespaces } from "./namespaces.js";
 import { callOffOperations } from "./operation.js";
-import { type CheckpointSource, performRestore } from "./restoring.js";
+import { type CheckpointSource, performRestore, type RestoreCall } from "./restoring.js";
 import type { Services } from "./services.js";
 import { Snapshots } from "./snapshots.js";
 
@@ -127,7 +127,7 @@ export class Client implements AsyncDisposable {
     id: string,
     checkpoint: CheckpointSource,
     options: readonly RestoreOption[] = [],
-    call: CallOptions = {},
+    call: RestoreCall = {},
   ): Promise<Container> {
     return performRestore(this.#services, id, checkpoint, options, call);
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { CallOptions } from "../call-options.js";
+import type { CallOptions, LeaseRef } from "../call-options.js";
 import {
   CanceledError,
   type ContainerdError,
@@ -10,7 +10,6 @@ import {
   isNotFound,
   type OperationFailure,
 } from "../errors.js";
-import type { Lease } from "../leases/lease.js";
 import type { Transport } from "../rpc/transport.js";
 import type { Services } from "./services.js";
 
@@ -28,25 +27,52 @@ const LONGEST_PAUSE_MS = 1_000;
 
 interface Undo {
   readonly what: string;
-  readonly undo: (call: CallOptions) => Promise<unknown>;
+  readonly undo: (call: CallOptions, failed: boolean) => Promise<unknown>;
 }
 
 /** One checkpoint or restore under way: its id, its lease, where it is, and what is to be undone should it fail. */
 export class Operation {
   readonly id: string;
-  readonly lease: Lease;
-  /** For every call of the operation: the caller's signal, its deadline, the lease. */
-  readonly call: CallOptions;
   phase = "preflight";
+  readonly #services: Services;
+  readonly #labels: Readonly<Record<string, string>>;
+  readonly #signal: AbortSignal;
+  readonly #onPhase: (phase: string) => void;
   readonly #onFailure: Undo[] = [];
   readonly #atEnd: Undo[] = [];
-  readonly #onPhase: (phase: string) => void;
+  #begun = false;
 
-  constructor(id: string, lease: Lease, signal: AbortSignal | undefined, onPhase: (phase: string) => void) {
-    this.id = id;
-    this.lease = lease;
-    this.call = { signal, lease };
+  constructor(
+    services: Services,
+    { kind, containerId }: Pick<OperationFailure, "kind" | "containerId">,
+    signal: AbortSignal,
+    onPhase: (phase: string) => void,
+  ) {
+    this.id = `containerd-client-${kind}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+    this.#services = services;
+    this.#labels = { [OperationLabel.kind]: kind, [OperationLabel.container]: containerId };
+    this.#signal = signal;
     this.#onPhase = onPhase;
+  }
+
+  /** The lease, named after the operation. */
+  get lease(): LeaseRef {
+    return { id: this.id };
+  }
+
+  /** For every call of the operation: the caller's signal and deadline and, once it has begun, the lease. */
+  get call(): CallOptions {
+    return this.#begun ? { signal: this.#signal, lease: this.lease } : { signal: this.#signal };
+  }
+
+  /** Creates the lease. What comes before must make nothing. */
+  async begin(): Promise<void> {
+    this.#signal.throwIfAborted();
+    const { leases } = this.#services;
+    this.atEnd(`lease ${this.id}`, (call, failed) => leases.delete(this.lease, { ...call, sync: failed }));
+    // Not with the caller's signal: a lease whose making was given up may be there all the same.
+    await leases.create({ id: this.id, labels: this.#labels, timeoutMs: CLEANUP_MS });
+    this.#begun = true;
   }
 
   /** A name for one part: an ingest ref, a snapshot key. */
@@ -75,7 +101,7 @@ export class Operation {
     const undos = [...(failed ? this.#onFailure.splice(0).reverse() : []), ...this.#atEnd.splice(0).reverse()];
     const left: string[] = [];
     for (const { what, undo } of undos) {
-      const problem = await insist(undo);
+      const problem = await insist((call) => undo(call, failed));
       if (problem !== undefined) left.push(`${what}: ${problem.message}`);
     }
     return left;
@@ -104,7 +130,7 @@ export interface OperationOptions extends CallOptions {
 }
 
 /**
- * Runs `body` as one operation: under a lease of its own, ended by the caller's signal or deadline, and cleaned up
+ * Runs `body` as one operation: under a lease of its own once it begins, ended by the caller's signal or deadline, and cleaned up
  * whatever happens. Errors leave with what is known about the operation.
  */
 export async function operate<T>(
@@ -151,16 +177,9 @@ async function run<T>(
     const message = `The ${kind} of container ${containerId} took longer than ${timeoutMs} ms`;
     return new DeadlineExceededError(message, { cause: reason });
   };
-  const id = `containerd-client-${kind}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
-  const labels = { [OperationLabel.kind]: kind, [OperationLabel.container]: containerId };
-  // Not with the caller's signal: a lease whose making was given up may be there all the same.
-  const lease = await services.leases.create({ id, labels, timeoutMs: CLEANUP_MS });
-  const operation = new Operation(id, lease, signal, options.onPhase ?? (() => {}));
-  let failed = true;
-  operation.atEnd(`lease ${id}`, (call) => services.leases.delete(lease, { ...call, sync: failed }));
+  const operation = new Operation(services, { kind, containerId }, signal, options.onPhase ?? (() => {}));
   try {
     const result = await body(operation);
-    failed = false;
     return { result, leftBehind: await operation.finish(false) };
   } catch (reason) {
     const leftBehind = await operation.finish(true);
@@ -168,7 +187,8 @@ async function run<T>(
     const error = endedBy(reason);
     if (!isContainerdError(error)) throw error;
     const taskStatus = await statusOf(services, containerId);
-    throw explain(error, { id, kind, phase: operation.phase, containerId, taskStatus, leftBehind });
+    const { id, phase } = operation;
+    throw explain(error, { id, kind, phase, containerId, taskStatus, leftBehind });
   }
 }
 
@@ -188,7 +208,7 @@ export function explain(error: ContainerdError, operation: OperationFailure): Co
 }
 
 /** Tries until it works, until the object is gone, or until the clean-up's own deadline. */
-async function insist(undo: Undo["undo"]): Promise<Error | undefined> {
+async function insist(undo: (call: CallOptions) => Promise<unknown>): Promise<Error | undefined> {
   const end = Date.now() + CLEANUP_MS;
   for (let wait = 25; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
     try {

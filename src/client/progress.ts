@@ -1,6 +1,9 @@
-/** Where a checkpoint is. */
-export interface CheckpointProgress {
-  /** The step: `prepare`, `pause`, `capture`, `resume`, `write`, `register`, `exit`, `done`. */
+/** Where a checkpoint or a restore is. */
+export interface OperationProgress {
+  /**
+   * The step. Of a checkpoint: `prepare`, `pause`, `capture`, `resume`, `write`, `register`, `exit`, `done`; of a restore:
+   * `unpack`, `snapshot`, `rw`, `container`.
+   */
   readonly phase: string;
   /** The part that grew, while parts are captured. */
   readonly part?: "task" | "rw";
@@ -10,10 +13,10 @@ export interface CheckpointProgress {
 
 /** Tells the caller where an operation is. A listener that throws cannot harm the operation: its error is thrown on its own. */
 export class Progress {
-  readonly #listener: ((progress: CheckpointProgress) => void) | undefined;
+  readonly #listener: ((progress: OperationProgress) => void) | undefined;
   #phase = "";
 
-  constructor(listener: ((progress: CheckpointProgress) => void) | undefined) {
+  constructor(listener: ((progress: OperationProgress) => void) | undefined) {
     this.#listener = listener;
   }
 
@@ -30,7 +33,7 @@ export class Progress {
     this.#tell({ phase: this.#phase, part, bytes });
   }
 
-  #tell(progress: CheckpointProgress): void {
+  #tell(progress: OperationProgress): void {
     const listener = this.#listener;
     if (listener === undefined) return;
     try {

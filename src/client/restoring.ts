@@ -4,13 +4,14 @@ import type { CallOptions } from "../call-options.js";
 import { CRIU_CONFIG_ANNOTATION, criuConfigText } from "../checkpoint/criu-config.js";
 import { type Checkpoint, checkpointName, readCheckpoint } from "../checkpoint/document.js";
 import { planRestore, type RestoreOption, type RestorePlan } from "../checkpoint/restore-plan.js";
-import { FailedPreconditionError } from "../errors.js";
+import { FailedPreconditionError, isAlreadyExists } from "../errors.js";
 import { cgroupsPathFor } from "../oci/cgroups-path.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Spec } from "../oci/runtime-spec.js";
 import type { Container } from "./container.js";
 import type { Image } from "./image.js";
 import { type Operation, operate } from "./operation.js";
+import { type OperationProgress, Progress } from "./progress.js";
 import { type RestoreTarget, restorePreflight } from "./restore-preflight.js";
 import type { Services } from "./services.js";
 import { packSpec } from "./spec-any.js";
@@ -18,6 +19,12 @@ import { unpackImage } from "./unpack.js";
 
 /** A checkpoint, the image it is registered as, or that image's name. */
 export type CheckpointSource = Checkpoint | Image | string;
+
+/** What the caller of a restore may set beside its options. `timeoutMs` bounds the whole operation, not one call. */
+export interface RestoreCall extends CallOptions {
+  /** Told about each phase: `unpack`, `snapshot`, `rw`, `container`. */
+  readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
+}
 
 /** The label that names the criu configuration file written for a container; the file goes when the container goes. */
 export const CRIU_CONFIG_LABEL = "containerd-client.criu-config";
@@ -28,13 +35,21 @@ export async function performRestore(
   id: string,
   source: CheckpointSource,
   options: readonly RestoreOption[],
-  call: CallOptions,
+  call: RestoreCall,
 ): Promise<Container> {
   const plan = planRestore(options);
-  const checkpoint = await resolveCheckpoint(services, source, call);
-  const target = await restorePreflight(services, id, checkpoint, plan, call);
-  const { result } = await operate(services, "restore", id, call, (operation) =>
-    make(services, id, checkpoint, plan, target, operation),
+  const progress = new Progress(call.onProgress);
+  const { result } = await operate(
+    services,
+    "restore",
+    id,
+    { ...call, onPhase: (phase) => progress.enter(phase) },
+    async (operation) => {
+      const checkpoint = await resolveCheckpoint(services, source, operation.call);
+      const target = await restorePreflight(services, id, checkpoint, plan, operation.call);
+      await operation.begin();
+      return make(services, id, checkpoint, plan, target, operation);
+    },
   );
   return result;
 }
@@ -86,20 +101,23 @@ async function make(
   }
   operation.enter("container");
   const { spec, labels } = await specFor(id, checkpoint, plan, target, operation);
-  const container = await services.containers.register(
-    {
-      id,
-      image: checkpoint.image.name ?? "",
-      runtime: target.runtime,
-      snapshotter: target.base === undefined ? "" : target.snapshotter,
-      snapshotKey: target.base === undefined ? "" : id,
-      labels,
-      spec: packSpec(spec),
-    },
-    call,
-  );
-  operation.onFailure(`container ${id}`, (undo) => container.delete(undo));
-  return container;
+  const record = {
+    id,
+    image: checkpoint.image.name ?? "",
+    runtime: target.runtime,
+    snapshotter: target.base === undefined ? "" : target.snapshotter,
+    snapshotKey: target.base === undefined ? "" : id,
+    labels,
+    spec: packSpec(spec),
+  };
+  try {
+    return await services.containers.register(record, call);
+  } catch (reason) {
+    // A record may have been made although its reply was lost; one that stood there before is not ours to delete.
+    if (!isAlreadyExists(reason))
+      operation.onFailure(`container ${id}`, (undo) => services.containers.delete(id, undo));
+    throw reason;
+  }
 }
 
 /** The checkpoint's spec with a cgroup of its own, criu's settings, and the caller's changes. */
