@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions, LeaseRef } from "../call-options.js";
 import {
   CanceledError,
@@ -11,6 +10,7 @@ import {
   type OperationFailure,
 } from "../errors.js";
 import type { Transport } from "../rpc/transport.js";
+import { CleanUp, type Undo } from "./clean-up.js";
 import type { Services } from "./services.js";
 
 /** Labels that an operation's lease carries, so that what it left behind can be found again. */
@@ -21,14 +21,7 @@ export const OperationLabel = {
   container: "containerd-client.operation.container",
 } as const;
 
-// Long enough for a daemon to be restarted by its supervisor.
-const CLEANUP_MS = 60_000;
-const LONGEST_PAUSE_MS = 1_000;
-
-interface Undo {
-  readonly what: string;
-  readonly undo: (call: CallOptions, failed: boolean) => Promise<unknown>;
-}
+const LEASE_MS = 60_000;
 
 /** One checkpoint or restore under way: its id, its lease, where it is, and what is to be undone should it fail. */
 export class Operation {
@@ -38,8 +31,7 @@ export class Operation {
   readonly #labels: Readonly<Record<string, string>>;
   readonly #signal: AbortSignal;
   readonly #onPhase: (phase: string) => void;
-  readonly #onFailure: Undo[] = [];
-  readonly #atEnd: Undo[] = [];
+  readonly #cleanUp = new CleanUp();
   #begun = false;
 
   constructor(
@@ -69,9 +61,9 @@ export class Operation {
   async begin(): Promise<void> {
     this.#signal.throwIfAborted();
     const { leases } = this.#services;
-    this.atEnd(`lease ${this.id}`, (call, failed) => leases.delete(this.lease, { ...call, sync: failed }));
+    this.#cleanUp.atEnd(`lease ${this.id}`, (call, failed) => leases.delete(this.lease, { ...call, sync: failed }));
     // Not with the caller's signal: a lease whose making was given up may be there all the same.
-    await leases.create({ id: this.id, labels: this.#labels, timeoutMs: CLEANUP_MS });
+    await leases.create({ id: this.id, labels: this.#labels, timeoutMs: LEASE_MS });
     this.#begun = true;
   }
 
@@ -87,24 +79,18 @@ export class Operation {
   }
 
   /** To be done when the operation fails, newest first. */
-  onFailure(what: string, undo: Undo["undo"]): void {
-    this.#onFailure.push({ what, undo });
+  onFailure(what: string, undo: Undo): void {
+    this.#cleanUp.onFailure(what, undo);
   }
 
   /** To be done however the operation ends, newest first. */
-  atEnd(what: string, undo: Undo["undo"]): void {
-    this.#atEnd.push({ what, undo });
+  atEnd(what: string, undo: Undo): void {
+    this.#cleanUp.atEnd(what, undo);
   }
 
-  /** Does what was registered and says what could not be done. The caller's signal plays no part. */
-  async finish(failed: boolean): Promise<string[]> {
-    const undos = [...(failed ? this.#onFailure.splice(0).reverse() : []), ...this.#atEnd.splice(0).reverse()];
-    const left: string[] = [];
-    for (const { what, undo } of undos) {
-      const problem = await insist((call) => undo(call, failed));
-      if (problem !== undefined) left.push(`${what}: ${problem.message}`);
-    }
-    return left;
+  /** Does what was registered and says what could not be done. */
+  finish(failed: boolean): Promise<string[]> {
+    return this.#cleanUp.run(failed);
   }
 }
 
@@ -205,22 +191,6 @@ export function explain(error: ContainerdError, operation: OperationFailure): Co
   });
   if (error.stack !== undefined) explained.stack = error.stack;
   return explained;
-}
-
-/** Tries until it works, until the object is gone, or until the clean-up's own deadline. */
-async function insist(undo: (call: CallOptions) => Promise<unknown>): Promise<Error | undefined> {
-  const end = Date.now() + CLEANUP_MS;
-  for (let wait = 25; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
-    try {
-      await undo({ timeoutMs: Math.max(end - Date.now(), 1) });
-      return undefined;
-    } catch (reason) {
-      if (isNotFound(reason)) return undefined;
-      const error = reason instanceof Error ? reason : new Error(String(reason));
-      if (!isContainerdError(reason, "unavailable") || Date.now() + wait > end) return error;
-    }
-    await sleep(wait);
-  }
 }
 
 async function statusOf(services: Services, containerId: string): Promise<string> {

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { CallOptions } from "../call-options.js";
-import { errorFor, isContainerdError, isNotFound } from "../errors.js";
+import { errorFor, isContainerdError } from "../errors.js";
+import { CleanUp, type Undo } from "./clean-up.js";
 import type { Services } from "./services.js";
 
-// Clean-up goes on when the caller has given up; a daemon that is being restarted is back by then.
-const CLEANUP_MS = 30_000;
+const LEASE_MS = 60_000;
 
 /** One piece of work whose content and snapshots a lease keeps, and what to undo should it fail. */
 export interface LeasedWork {
@@ -13,7 +13,7 @@ export interface LeasedWork {
   /** The caller's options with the lease. */
   readonly call: CallOptions & { readonly lease: { readonly id: string } };
   /** To be undone, newest first, when the work fails. `what` names it should that fail too. */
-  onFailure(what: string, undo: (call: CallOptions) => Promise<unknown>): void;
+  onFailure(what: string, undo: Undo): void;
 }
 
 /**
@@ -29,36 +29,20 @@ export async function underLease<T>(
   const id = `containerd-client-${name}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
   const own = call.lease === undefined;
   const lease = call.lease ?? { id };
-  const undos: { readonly what: string; readonly undo: (call: CallOptions) => Promise<unknown> }[] = [];
-  const leased: LeasedWork = { id, call: { ...call, lease }, onFailure: (what, undo) => undos.unshift({ what, undo }) };
-  let result: T;
+  const cleanUp = new CleanUp();
+  const leased: LeasedWork = { id, call: { ...call, lease }, onFailure: (what, undo) => cleanUp.onFailure(what, undo) };
+  if (own) cleanUp.atEnd(`lease ${id}`, (end, failed) => services.leases.delete(lease, { ...end, sync: failed }));
   try {
     // Not with the caller's signal: a lease whose making was given up may be there all the same.
-    if (own) await services.leases.create({ id, timeoutMs: CLEANUP_MS });
+    if (own) await services.leases.create({ id, timeoutMs: LEASE_MS });
     call.signal?.throwIfAborted();
-    result = await work(leased);
+    const result = await work(leased);
+    // A lease that outlives its work expires by itself.
+    await cleanUp.run(false);
+    return result;
   } catch (reason) {
-    if (own) {
-      undos.push({ what: `lease ${id}`, undo: (cleanup) => services.leases.delete(lease, { ...cleanup, sync: true }) });
-    }
-    throw withLeftovers(reason, await undoAll(undos));
+    throw withLeftovers(reason, await cleanUp.run(true));
   }
-  if (own) await services.leases.delete(lease, { timeoutMs: CLEANUP_MS });
-  return result;
-}
-
-async function undoAll(
-  undos: readonly { what: string; undo: (call: CallOptions) => Promise<unknown> }[],
-): Promise<string[]> {
-  const left: string[] = [];
-  for (const { what, undo } of undos) {
-    try {
-      await undo({ timeoutMs: CLEANUP_MS });
-    } catch (reason) {
-      if (!isNotFound(reason)) left.push(`${what} (${reason instanceof Error ? reason.message : String(reason)})`);
-    }
-  }
-  return left;
 }
 
 function withLeftovers(reason: unknown, left: readonly string[]): unknown {

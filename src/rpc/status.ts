@@ -23,7 +23,6 @@ const codes: { readonly [C in Code]: ErrorCode } = {
 const UNREACHABLE = new Set([
   "ENOENT",
   "ECONNREFUSED",
-  "ECONNABORTED",
   "ECONNRESET",
   "EPIPE",
   "ETIMEDOUT",
@@ -44,6 +43,8 @@ export function toContainerdError(reason: unknown, facts: Pick<ErrorFacts, "meth
   const errno = systemCode(error);
   const known = { ...facts, cause: reason };
   if (errno === "EACCES" || errno === "EPERM") return errorFor("permission_denied", error.rawMessage, known);
+  // Closed by its owner: it will not come back, so nobody should wait for it.
+  if (errno === "ECONNABORTED") return errorFor("canceled", error.rawMessage, known);
   if (errno !== undefined && (UNREACHABLE.has(errno) || TLS_TROUBLE.test(errno)))
     return errorFor("unavailable", error.rawMessage, known);
   if (isCutOff(error)) {

@@ -448,7 +448,7 @@ export function transportSuite(
         await version(rpc);
         rpc.close();
         rpc.close();
-        await assert.rejects(version(rpc), (error) => isContainerdError(error, "unavailable"));
+        await assert.rejects(version(rpc), (error) => isContainerdError(error, "canceled"));
       });
     });
   });
