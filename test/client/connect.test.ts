@@ -20,7 +20,7 @@ import {
 } from "../../src/errors.js";
 import { type FakeCall, FakeDaemon } from "../rpc/fake-daemon.js";
 import { Relay } from "../rpc/relay.js";
-import { type Certificates, makeCertificates } from "./certificates.js";
+import { type Certificates, testCertificates } from "./certificates.js";
 
 const answer = (call: FakeCall) => {
   call.send(VersionResponseSchema, { version: "1.2.3", revision: "abc" });
@@ -248,7 +248,7 @@ describe("connect with TLS", () => {
   let certificates: Certificates;
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), "tls-"));
-    certificates = await makeCertificates(directory);
+    certificates = await testCertificates();
   });
   after(() => rm(directory, { recursive: true, force: true }));
 
