@@ -16,6 +16,7 @@ export {
   withCheckpointPart,
   withCheckpointRuntime,
   withCheckpointRW,
+  withCheckpointShortPause,
   withCheckpointTask,
   withCheckpointTaskExit,
 } from "./checkpoint/plan.js";

@@ -30,6 +30,7 @@ export {
   withCheckpointPart,
   withCheckpointRuntime,
   withCheckpointRW,
+  withCheckpointShortPause,
   withCheckpointTask,
   withCheckpointTaskExit,
 } from "./plan.js";

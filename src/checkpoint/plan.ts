@@ -53,6 +53,8 @@ export interface CheckpointPlan {
   criu: CriuOptions;
   /** How the writable layer is packed. */
   rwCompression: RWCompression;
+  /** The memory is packed after the pause instead of within it, where that can be done. */
+  shortPause: boolean;
   /** Annotations of the caller's own for the index. */
   readonly annotations: Record<string, string>;
   /** Labels of the caller's own for the image record. */
@@ -105,6 +107,17 @@ export function withCheckpointTaskExit(): CheckpointOption {
   };
 }
 
+/**
+ * Shortens the pause to what criu itself needs: it dumps into a directory of ours beside the daemon's content, and the
+ * memory is packed from there while the task runs on. The whole takes longer, and the disk holds the memory twice meanwhile.
+ * Where the daemon's files are not on this machine the daemon's own way is taken; `cost.way` tells which it was.
+ */
+export function withCheckpointShortPause(): CheckpointOption {
+  return (plan) => {
+    plan.shortPause = true;
+  };
+}
+
 /** Includes a part of the caller's own. */
 export function withCheckpointPart(part: CheckpointPart): CheckpointOption {
   return (plan) => {
@@ -136,6 +149,7 @@ export function planCheckpoint(options: readonly CheckpointOption[]): Checkpoint
     exit: false,
     criu: {},
     rwCompression: "gzip",
+    shortPause: false,
     annotations: {},
     labels: {},
     parts: [],

@@ -6,6 +6,7 @@ import type { Descriptor } from "../oci/descriptor.js";
 import { MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP, MEDIA_TYPE_LAYER_ZSTD } from "../oci/media-types.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import { dumpTask } from "./dump.js";
+import { dumpDirectory } from "./dump-directory.js";
 import type { Operation } from "./operation.js";
 import type { Progress } from "./progress.js";
 import type { Services } from "./services.js";
@@ -15,6 +16,7 @@ import { isInVfork } from "./vfork.js";
 /** Memory and filesystem of one instant, in the daemon's store. */
 export interface Captured {
   readonly at: Date;
+  readonly way: "directory" | "daemon";
   readonly task?: Descriptor | undefined;
   readonly spec?: Descriptor | undefined;
   readonly rw?: Descriptor | undefined;
@@ -45,6 +47,8 @@ export async function capture(
 ): Promise<Captured> {
   const packRW = target.parts.rw ? await prepareRW(services, plan, target, operation) : undefined;
   const criuEndsIt = plan.exit && plan.criu.openTcp === true;
+  const directory =
+    target.parts.task && plan.shortPause && !criuEndsIt ? await dumpDirectory(services, target, operation) : undefined;
   const pause = await freeze(target, target.parts.task && services.local, operation);
   operation.enter("capture");
   const at = new Date();
@@ -53,7 +57,7 @@ export async function capture(
   const signals = [operation.call.signal, stop.signal].filter((signal) => signal !== undefined);
   const call = { ...operation.call, signal: AbortSignal.any(signals) };
   const dumping = target.parts.task
-    ? dumpTask(services, target, plan.criu, criuEndsIt, call)
+    ? dumpTask(services, target, plan.criu, criuEndsIt, directory, call)
     : Promise.resolve(undefined);
   const packing = packRW === undefined ? Promise.resolve(undefined) : packRW(call);
   // One half failing makes the other pointless; but the pause may only end when neither is at work any more.
@@ -63,13 +67,18 @@ export async function capture(
   operation.call.signal?.throwIfAborted();
   throwFirst(settled, stop.signal);
   const rw = await packing;
-  const dump = await (await dumping)?.descriptors(rw, operation);
   if (!plan.exit) {
     operation.enter("resume");
     await pause.end();
   }
+  operation.enter("write");
+  const dump = await (await dumping)?.descriptors(rw, operation);
+  if (criuEndsIt && dump !== undefined) {
+    operation.rescue(`it keeps ${dump.task.digest}, the memory of a task that criu has ended, until it expires`);
+  }
   return {
     at,
+    way: directory === undefined ? "daemon" : "directory",
     task: dump?.task,
     spec: dump?.spec,
     rw,

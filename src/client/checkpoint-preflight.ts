@@ -29,6 +29,8 @@ export interface CheckpointTarget {
   readonly image: {
     readonly name?: string;
     readonly digest?: Digest;
+    /** Bytes of what the digest names. */
+    readonly size?: number;
     readonly chainId?: Digest;
     readonly include?: Descriptor;
   };
@@ -107,6 +109,7 @@ async function parentOf(services: Services, record: ContainerRecord, call: CallO
 interface ResolvedImage {
   readonly name?: string;
   readonly digest?: Digest;
+  readonly size?: number;
   readonly chainId?: Digest;
   readonly include?: Descriptor;
   readonly platform?: Platform;
@@ -138,7 +141,13 @@ async function resolveImage(
   const image = await imageOnChain(services.content, base.target, parent, call);
   if (image !== undefined) {
     const platform = { os: image.config.os, architecture: image.config.architecture };
-    return { ...known, digest: base.target.digest, platform, ...(include ? { include: base.target } : {}) };
+    return {
+      ...known,
+      digest: base.target.digest,
+      size: base.target.size,
+      platform,
+      ...(include ? { include: base.target } : {}),
+    };
   }
   if (!include) return known;
   throw new FailedPreconditionError(

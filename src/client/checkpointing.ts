@@ -33,6 +33,11 @@ export interface CheckpointCost {
   readonly totalMs: number;
   /** Milliseconds the task stood still; 0 when it was not paused by us. */
   readonly pausedMs: number;
+  /**
+   * How the memory went into the store: dumped into a directory of ours and packed while the task ran on, or packed by the
+   * daemon while the task stood still, which is the only way when its files are not on this machine.
+   */
+  readonly way: "directory" | "daemon";
   /** Bytes of each part that was written. */
   readonly bytes: CheckpointBytes;
 }
@@ -84,12 +89,18 @@ export async function performCheckpoint(
     },
   );
   const totalMs = performance.now() - startedAt;
-  return { ...result.checkpoint, ref, cost: { totalMs, pausedMs: result.pausedMs, bytes: result.bytes }, leftBehind };
+  return {
+    ...result.checkpoint,
+    ref,
+    cost: { totalMs, pausedMs: result.pausedMs, way: result.way, bytes: result.bytes },
+    leftBehind,
+  };
 }
 
 interface Performed {
   readonly checkpoint: Checkpoint;
   readonly pausedMs: number;
+  readonly way: CheckpointCost["way"];
   readonly bytes: CheckpointBytes;
 }
 
@@ -126,13 +137,17 @@ async function perform(
   ]);
   const captured = await capture(services, plan, target, operation, progress);
 
-  operation.enter("write");
   await verify(services, captured, operation);
-  const { include, ...image } = target.image;
+  const { include, name, digest, chainId } = target.image;
   const index = checkpointIndex({
     containerId: record.id,
     createdAt: captured.at,
-    image: { ...image, ...(include === undefined ? {} : { descriptor: include }) },
+    image: {
+      ...(name === undefined ? {} : { name }),
+      ...(digest === undefined ? {} : { digest }),
+      ...(chainId === undefined ? {} : { chainId }),
+      ...(include === undefined ? {} : { descriptor: include }),
+    },
     runtime: record.runtime.name,
     runtimeOptions,
     snapshotter: record.snapshotter,
@@ -165,6 +180,7 @@ async function perform(
   return {
     checkpoint: { ...parseCheckpoint(index, descriptor), ref },
     pausedMs,
+    way: captured.way,
     bytes: {
       task: size(captured.task),
       rw: size(captured.rw),

@@ -9,6 +9,7 @@ import { encodeAny } from "../typeurl.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import { withCriuLog } from "./criu-log.js";
 import { criuOptionsMessage } from "./criu-options.js";
+import { storeDump } from "./dump-directory.js";
 import type { Operation } from "./operation.js";
 import type { Services } from "./services.js";
 
@@ -21,19 +22,26 @@ export interface Dump {
   ): Promise<{ readonly task: Descriptor; readonly spec: Descriptor }>;
 }
 
-/** Has criu dump the task, which goes on as it was unless `exit` says that criu shall end it. */
+/**
+ * Has criu dump the task, into `directory` or else straight into the store. The task goes on as it was unless `exit` says that
+ * criu shall end it.
+ */
 export async function dumpTask(
   services: Services,
   target: CheckpointTarget,
   criu: CriuOptions,
   exit: boolean,
+  directory: string | undefined,
   call: CallOptions,
 ): Promise<Dump> {
   const { task, record } = target;
   if (task === undefined) throw new InternalError(`Container ${record.id} has no task to dump`);
-  const message = criuOptionsMessage(criu, exit);
+  const message = criuOptionsMessage(criu, exit, directory);
   try {
     const made = await task.dump(message, call);
+    if (directory !== undefined) {
+      return { descriptors: (_rw, operation) => storeDump(services, target, directory, operation) };
+    }
     return { descriptors: async () => named(made) };
   } catch (reason) {
     // Containerd 1.6 and 1.7 stop when the spec is in the store from an earlier checkpoint, after the memory was

@@ -5,6 +5,7 @@ import {
   type ContainerdError,
   DeadlineExceededError,
   errorFor,
+  FailedPreconditionError,
   isContainerdError,
   isNotFound,
   type OperationFailure,
@@ -33,6 +34,7 @@ export class Operation {
   readonly #onPhase: (phase: string) => void;
   readonly #cleanUp = new CleanUp();
   #begun = false;
+  #rescued: string | undefined;
 
   constructor(
     services: Services,
@@ -57,11 +59,19 @@ export class Operation {
     return this.#begun ? { signal: this.#signal, lease: this.lease } : { signal: this.#signal };
   }
 
+  /** From now on a failure leaves the lease behind, until it expires: what it holds cannot be had again. */
+  rescue(what: string): void {
+    this.#rescued = what;
+  }
+
   /** Creates the lease. What comes before must make nothing. */
   async begin(): Promise<void> {
     this.#signal.throwIfAborted();
     const { leases } = this.#services;
-    this.#cleanUp.atEnd(`lease ${this.id}`, (call, failed) => leases.delete(this.lease, { ...call, sync: failed }));
+    this.#cleanUp.atEnd(`lease ${this.id}`, (call, failed) => {
+      if (failed && this.#rescued !== undefined) throw new FailedPreconditionError(this.#rescued);
+      return leases.delete(this.lease, { ...call, sync: failed });
+    });
     // Not with the caller's signal: a lease whose making was given up may be there all the same.
     await leases.create({ id: this.id, labels: this.#labels, timeoutMs: LEASE_MS });
     this.#begun = true;

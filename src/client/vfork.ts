@@ -1,5 +1,5 @@
-import { readdir, readFile } from "node:fs/promises";
 import { arch } from "node:process";
+import { processTree, readProc, threadsOf } from "./process-tree.js";
 
 const CLONE3 = 435;
 const CLONE_VFORK = 0x4000n;
@@ -14,18 +14,9 @@ const clone = arch === "x64" ? 56 : 220;
  * @see https://man7.org/linux/man-pages/man2/vfork.2.html
  */
 export async function isInVfork(pid: number): Promise<boolean> {
-  const pending = [pid];
-  for (let one = pending.pop(); one !== undefined; one = pending.pop()) {
-    for (const thread of await list(`/proc/${one}/task`)) {
-      const directory = `/proc/${one}/task/${thread}`;
-      const [syscall, children] = await Promise.all([text(`${directory}/syscall`), text(`${directory}/children`)]);
-      if (waitsForChild(syscall)) return true;
-      pending.push(
-        ...children
-          .split(" ")
-          .filter((child) => child.trim() !== "")
-          .map(Number),
-      );
+  for await (const one of processTree(pid)) {
+    for (const thread of await threadsOf(one)) {
+      if (waitsForChild(await readProc(`/proc/${one}/task/${thread}/syscall`))) return true;
     }
   }
   return false;
@@ -36,12 +27,4 @@ function waitsForChild(syscall: string): boolean {
   // What clone3 is asked lies in the process's memory; other uses of it do not last.
   if (Number(number) === CLONE3 || Number(number) === vfork) return true;
   return Number(number) === clone && (BigInt(flags) & CLONE_VFORK) !== 0n;
-}
-
-async function list(directory: string): Promise<string[]> {
-  return readdir(directory).catch(() => []);
-}
-
-async function text(path: string): Promise<string> {
-  return readFile(path, "utf8").catch(() => "");
 }

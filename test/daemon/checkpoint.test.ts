@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { readdirSync, statSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { CheckpointMediaType } from "../../src/checkpoint/media-types.js";
 import { readBlob, writeBlob } from "../../src/content/index.js";
@@ -15,6 +18,7 @@ import {
   withCheckpointPart,
   withCheckpointRuntime,
   withCheckpointRW,
+  withCheckpointShortPause,
   withCheckpointTask,
   withCheckpointTaskExit,
 } from "../../src/index.js";
@@ -269,6 +273,73 @@ describeOnEachDaemon("checkpoint", (daemon) => {
     );
     assert.equal(checkpoint.annotations["org.example.why"], "test");
     assert.equal((await client.images.get("cp:1")).labels["org.example.keep"], "yes");
+  });
+
+  it("keeps the memory of a task that criu had to end, when the name was taken meanwhile", async () => {
+    const { container, task } = await started();
+    const { target } = await client.images.get(IMAGE);
+    const attempt = container.checkpoint("cp:1", [withCheckpointTask({ openTcp: true }), withCheckpointTaskExit()], {
+      onProgress: ({ phase }) => {
+        if (phase === "capture") void client.images.create("cp:1", target);
+      },
+    });
+    const failure = await attempt.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    assert.ok(isAlreadyExists(failure));
+    assert.equal((await task.status()).status, "stopped");
+    const [left = ""] = failure.operation?.leftBehind ?? [];
+    const [, id = "", digest = ""] = /^lease (\S+): it keeps (\S+),/.exec(left) ?? [];
+    assert.equal((await client.content.info(digest as `sha256:${string}`)).digest, digest, left);
+    await client.leases.delete({ id }, { sync: true });
+  });
+
+  describe("with a short pause", () => {
+    const dumps = () => readdir(join(daemon().root, "containerd-client")).catch(() => []);
+
+    it("packs the memory while the task runs on, and it thaws like any other", async () => {
+      const { container } = await started();
+      for (const ref of ["cp:1", "cp:2"]) {
+        const checkpoint = await container.checkpoint(ref, [withCheckpointShortPause()]);
+        assert.equal(checkpoint.cost.way, "directory");
+        assert.deepEqual(checkpoint.leftBehind, []);
+        assert.deepEqual(await dumps(), []);
+      }
+      const copy = await client.restore(next(), "cp:2");
+      containers.push(copy);
+      const thawed = await copy.newTask({ checkpoint: "cp:2" });
+      await thawed.start();
+      await countsBeyond(client, copy, await countOf(client, copy));
+    });
+
+    it("keeps the dump to its owner, and takes it away when the call is cut short", async () => {
+      const { container, task } = await started();
+      const stop = new AbortController();
+      let modes: number[] = [];
+      const attempt = container.checkpoint("cp:1", [withCheckpointShortPause()], {
+        signal: stop.signal,
+        onProgress: ({ phase }) => {
+          if (phase !== "write") return;
+          const home = join(daemon().root, "containerd-client");
+          modes = [home, ...readdirSync(home).map((name) => join(home, name))].map(
+            (path) => statSync(path).mode & 0o777,
+          );
+          stop.abort();
+        },
+      });
+      await assert.rejects(attempt);
+      assert.deepEqual(modes, [0o700, 0o700]);
+      assert.deepEqual(await dumps(), []);
+      assert.equal((await task.status()).status, "running");
+    });
+
+    it("ends the task after it is registered", async () => {
+      const { container, task } = await started();
+      const { cost } = await container.checkpoint("cp:1", [withCheckpointShortPause(), withCheckpointTaskExit()]);
+      assert.equal(cost.way, "directory");
+      assert.equal((await task.status()).status, "stopped");
+    });
   });
 
   describe("progress", () => {

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { extract, type Header, pack } from "tar-stream";
 import { DataLossError, isContainerdError, ResourceExhaustedError } from "../../errors.js";
 import { decompress } from "./decompress.js";
@@ -185,6 +186,46 @@ export async function* writeTar(files: Iterable<TarFile>): AsyncGenerator<Uint8A
   }
   writer.finalize();
   for await (const chunk of writer) yield chunk as Uint8Array;
+}
+
+/** A file to be written to a tar without being held in memory. */
+export interface TarStreamFile extends Partial<Omit<TarHeader, "size" | "type" | "linkName">> {
+  /** Its path in the archive. */
+  readonly name: string;
+  /** Bytes of its content. */
+  readonly size: number;
+  /** Opens the content, when its turn comes. */
+  readonly body: () => Readable;
+}
+
+/**
+ * Writes a tar of large files; memory does not grow with their size.
+ *
+ * @throws {DataLossError} when a file has another size than it was announced with
+ */
+export async function* streamTar(files: AsyncIterable<TarStreamFile>): AsyncGenerator<Uint8Array, void, undefined> {
+  const writer = pack({ highWaterMark: 1024 * 1024 });
+  const feeding = feed(writer, files);
+  feeding.catch((reason: unknown) => writer.destroy(reason instanceof Error ? reason : new Error(String(reason))));
+  try {
+    for await (const chunk of writer) yield chunk as Uint8Array;
+    await feeding;
+  } finally {
+    writer.destroy();
+  }
+}
+
+async function feed(writer: ReturnType<typeof pack>, files: AsyncIterable<TarStreamFile>): Promise<void> {
+  for await (const { body, name, size, mode = 0o644, uid = 0, gid = 0, modifiedAt: mtime = new Date(0) } of files) {
+    await new Promise<void>((resolve, reject) => {
+      const entry = writer.entry({ name, size, mode, uid, gid, mtime }, (failure) => {
+        if (failure === null || failure === undefined) resolve();
+        else reject(new DataLossError(`Cannot pack ${name}: it has not the ${size} bytes it had`, { cause: failure }));
+      });
+      body().on("error", reject).pipe(entry);
+    });
+  }
+  writer.finalize();
 }
 
 function* drained(writer: ReturnType<typeof pack>): Generator<Uint8Array, void, undefined> {
