@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, afterEach, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Daemon } from "../../lab/daemon.js";
+import { repositoryRoot } from "../../lab/repository.js";
+import { type Client, type Container, isNotFound, streamIO } from "../../src/index.js";
+import { assertNothingLeft } from "../daemon/audit.js";
+import { clientFor } from "../daemon/client.js";
+import { countOf, countsBeyond, discard, IMAGE, start, upperOf } from "../daemon/counter.js";
+import { describeOnEachDaemon } from "../daemon/releases.js";
+import { type Printed, type RunOptions, runExample } from "./run-example.js";
+
+const LONGEST = 50;
+
+/** What a case has: a client of its own, and a way to run the example against the same daemon. */
+interface Stage {
+  readonly client: Client;
+  readonly run: (options?: RunOptions) => Promise<Printed>;
+}
+
+/** Counts on its output until there is a file /end, so that what is lost, repeated or begun anew shows. */
+const COUNT_ALOUD = ["sh", "-c", "i=0; until [ -e /end ]; do i=$((i+1)); echo $i; sleep 0.05; done"];
+
+async function counting(client: Client, id: string): Promise<Container> {
+  const { container } = await start(client, id);
+  await countsBeyond(client, container, 2);
+  return container;
+}
+
+/** Does something again and again while an example runs. */
+async function whileRunning<T>(example: Promise<T>, act: () => Promise<void>): Promise<T> {
+  let settled = false;
+  const over = () => {
+    settled = true;
+  };
+  example.then(over, over);
+  while (!settled) {
+    await act();
+    await sleep(50);
+  }
+  return example;
+}
+
+/** Lets a container that counts aloud end, once it runs. */
+async function end(client: Client, id: string): Promise<void> {
+  try {
+    const task = await (await client.containers.get(id)).task();
+    if ((await task.status()).status !== "running") return;
+    const touch = await task.exec("end", ["touch", "/end"]);
+    await touch.start();
+    await touch.wait();
+    await touch.delete();
+  } catch (reason) {
+    // It is not there yet, or gone already.
+    if (!isNotFound(reason)) throw reason;
+  }
+}
+
+/** One for each file in examples/. */
+const cases: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+  checkpoint: async ({ client, run }) => {
+    const container = await counting(client, "c");
+    const { stdout } = await run({ args: ["c", "c:frozen"] });
+    const image = await client.images.get("c:frozen");
+    for (const part of ["memory", "changed files", "spec", "criu options", "base image"]) {
+      assert.match(stdout, new RegExp(`^${part} +[1-9]\\d* bytes  sha256:[0-9a-f]{64}$`, "m"));
+    }
+    assert.match(stdout, /^prepare\npause\ncapture\n/);
+    assert.match(stdout, new RegExp(`^c:frozen is ${image.target.digest}$`, "m"));
+    assert.match(stdout, /^paused for \d+\.\d ms of \d+\.\d ms$/m);
+    await countsBeyond(client, container, await countOf(client, container));
+  },
+
+  images: async ({ client, run }) => {
+    const { target } = await client.images.get(IMAGE);
+    const { config, layers } = await (await client.images.get(IMAGE)).manifest();
+    assert.equal((await run()).stdout, `${IMAGE}  ${target.digest}\n`);
+    const line = ({ digest, size, mediaType }: typeof target) =>
+      `${digest.slice(0, 19)}  ${size} bytes  ${mediaType}\n`;
+    const graph = [line(target), ...[config, ...layers].map((one) => `  ${line(one)}`)].join("");
+    assert.equal((await run({ args: [IMAGE] })).stdout, graph);
+  },
+
+  "inspect-checkpoint": async ({ client, run }) => {
+    const container = await counting(client, "i");
+    const checkpoint = await container.checkpoint("i:frozen");
+    const { stdout } = await run({ args: ["i:frozen"] });
+    assert.match(stdout, /^container {4}i$/m);
+    assert.match(stdout, new RegExp(`^base image   ${IMAGE} ${checkpoint.image.digest}$`, "m"));
+    assert.match(stdout, /^runtime {6}io\.containerd\.runc\.v2, snapshotter overlayfs$/m);
+    assert.match(stdout, new RegExp(`^memory       ${checkpoint.task?.size} bytes$`, "m"));
+    assert.match(stdout, / {2}(?:checkpoint\/)?pages-1\.img {2}[1-9]\d* bytes$/m);
+  },
+
+  readme: async ({ client, run }) => {
+    const container = await counting(client, "counter");
+    const { stdout } = await run();
+    assert.match(stdout, /^paused for [\d.]+ ms, [1-9]\d* bytes of memory$/m);
+    const copy = await client.containers.get("counter-2");
+    await countsBeyond(client, copy, await countOf(client, copy));
+    await countsBeyond(client, container, await countOf(client, container));
+  },
+
+  restore: async ({ client, run }) => {
+    const container = await client.containers.create("r", { image: IMAGE, args: COUNT_ALOUD });
+    const task = await container.newTask({ io: streamIO() });
+    let heard = "";
+    task.io.stdout?.on("data", (chunk: Buffer) => {
+      heard += chunk.toString();
+    });
+    task.io.stderr?.resume();
+    await task.start();
+    while (heard.split("\n").length < 5) await sleep(50);
+    await container.checkpoint("r:frozen");
+    await task.delete({ force: true });
+    const frozenBy = heard.trimEnd().split("\n").length;
+    const { stdout, stderr } = await whileRunning(run({ args: ["r:frozen", "r-2"] }), () => end(client, "r-2"));
+    const numbers = stdout.trimEnd().split("\n").map(Number);
+    const first = numbers[0] ?? 0;
+    assert.ok(first > 1 && first <= frozenBy + 1, `${frozenBy} → ${numbers.join()}: it did not go on`);
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, at) => first + at),
+    );
+    assert.match(stderr, /^r-2 goes on as process \d+\nr-2 ended with 0\n$/);
+    await assert.rejects(client.containers.get("r-2"), { code: "not_found" });
+  },
+
+  rewind: async ({ client, run }) => {
+    const container = await counting(client, "w");
+    await container.setLabels({ kept: "yes" });
+    const good = await run({ args: ["w", "sh", "-c", "echo fine > /good; echo done"] });
+    assert.equal(good.stdout, "done\nsh succeeded, w runs on\n");
+    const bad = await run({ args: ["w", "sh", "-c", "rm /good; echo oops >&2; exit 3"] });
+    assert.equal(bad.stdout, "sh failed with 3, w is as it was before\n");
+    assert.equal(bad.stderr, "oops\n");
+    const restored = await client.containers.get("w");
+    assert.equal(readFileSync(join(await upperOf(client, restored), "good"), "utf8"), "fine\n");
+    assert.deepEqual((await restored.info()).labels, { kept: "yes" });
+    await countsBeyond(client, restored, await countOf(client, restored));
+  },
+
+  run: async ({ run }) => {
+    const piped = await run({ args: [IMAGE, "sh", "-c", "cat; echo oops >&2; exit 7"], input: "hello\n", code: 7 });
+    assert.deepEqual(piped, { stdout: "hello\n", stderr: "oops\n" });
+    const unread = await run({ args: [IMAGE, "echo", "hi"] });
+    assert.deepEqual(unread, { stdout: "hi\n", stderr: "" });
+  },
+
+  watch: async ({ client, run }) => {
+    const container = await client.containers.create("e", { image: IMAGE, args: ["sh", "-c", "exit 5"] });
+    // The daemon does not say when it listens: something happens until it was seen.
+    const { stdout } = await whileRunning(run({ args: ["e"] }), async () => {
+      const task = await container.newTask();
+      await task.start();
+      await task.wait();
+      await task.delete();
+    });
+    assert.match(
+      stdout,
+      /^\S+Z \/tasks\/start e\n(?:.*\n)?\S+Z \/tasks\/exit e with 5\n$|^\S+Z \/tasks\/exit e with 5\n$/,
+    );
+  },
+};
+
+describe("examples/", () => {
+  const files = readdirSync(join(repositoryRoot(), "examples"));
+
+  it("have a test each", () => {
+    assert.deepEqual(
+      files.toSorted(),
+      Object.keys(cases)
+        .map((name) => `${name}.ts`)
+        .toSorted(),
+    );
+  });
+
+  it(`have at most ${LONGEST} lines, and say first what they do and how they are called`, () => {
+    for (const file of files) {
+      const source = readFileSync(join(repositoryRoot(), "examples", file), "utf8");
+      assert.ok(source.trimEnd().split("\n").length <= LONGEST, `${file} has more than ${LONGEST} lines`);
+      const called = file.replace(/\.ts$/, ".js").replaceAll(".", "\\.");
+      assert.match(source, new RegExp(`^// [A-Z].*\\.\n// node ${called}.*\nimport `), `${file} begins otherwise`);
+    }
+  });
+});
+
+describeOnEachDaemon("examples/", (daemon: () => Daemon) => {
+  let client: Client;
+  before(async () => {
+    client = await clientFor(daemon(), "examples");
+  });
+  after(() => client.close());
+  afterEach(async () => {
+    for await (const container of client.containers.list()) await discard(container);
+    for await (const image of client.images.list())
+      if (image.name !== IMAGE) await client.images.delete(image.name, { sync: true });
+    await assertNothingLeft(daemon(), client);
+  });
+
+  for (const [name, check] of Object.entries(cases)) {
+    it(`${name}.ts`, async () => {
+      const where = { address: daemon().address, namespace: client.namespace };
+      await check({ client, run: (options) => runExample(name, where, options) });
+    });
+  }
+});
