@@ -5,7 +5,6 @@ import { CRIU_CONFIG_ANNOTATION, criuConfigText } from "../checkpoint/criu-confi
 import { type Checkpoint, checkpointName, readCheckpoint } from "../checkpoint/document.js";
 import { planRestore, type RestoreOption, type RestorePlan } from "../checkpoint/restore-plan.js";
 import { FailedPreconditionError, isAlreadyExists } from "../errors.js";
-import { cgroupsPathFor } from "../oci/cgroups-path.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Spec } from "../oci/runtime-spec.js";
 import type { Container } from "./container.js";
@@ -13,6 +12,7 @@ import type { Image } from "./image.js";
 import { type Operation, operate } from "./operation.js";
 import { type OperationProgress, Progress } from "./progress.js";
 import { type RestoreTarget, restorePreflight } from "./restore-preflight.js";
+import { restoredCgroup } from "./restored-cgroup.js";
 import type { Services } from "./services.js";
 import { packSpec } from "./spec-any.js";
 import { unpackImage } from "./unpack.js";
@@ -100,7 +100,7 @@ async function make(
     if (target.rw !== undefined) await services.diffs.apply(target.rw, mounts, call);
   }
   operation.enter("container");
-  const { spec, labels } = await specFor(id, checkpoint, plan, target, operation);
+  const { spec, labels } = await specFor(services, id, checkpoint, plan, target, operation);
   const record = {
     id,
     image: checkpoint.image.name ?? "",
@@ -122,6 +122,7 @@ async function make(
 
 /** The checkpoint's spec with a cgroup of its own, criu's settings, and the caller's changes. */
 async function specFor(
+  services: Services,
   id: string,
   checkpoint: Checkpoint,
   plan: RestorePlan,
@@ -130,9 +131,9 @@ async function specFor(
 ): Promise<{ spec: Spec; labels: Record<string, string> }> {
   const spec = structuredClone(target.spec);
   const labels = { ...plan.labels };
-  // In the original's cgroup the clone would be killed with it, and runc refuses a cgroup that is not empty.
-  if (spec.linux?.cgroupsPath !== undefined && checkpoint.containerId !== id) {
-    spec.linux.cgroupsPath = cgroupsPathFor(spec.linux.cgroupsPath, id);
+  if (spec.linux?.cgroupsPath !== undefined) {
+    const { cgroupsPath } = spec.linux;
+    spec.linux.cgroupsPath = await restoredCgroup(services, id, cgroupsPath, checkpoint, operation.call);
   }
   if (plan.criuConfig !== undefined) {
     const path = await criuConfigFile(id, plan.criuConfig, target, operation);
