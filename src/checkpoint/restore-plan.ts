@@ -8,7 +8,7 @@ export type CriuConfig = CriuConfigDirectory | CriuConfigFile;
 
 /** A directory for the settings. */
 export interface CriuConfigDirectory {
-  /** Seen by the daemon's host under the same absolute path. A file is written there, mode 0600, and removed with the container. */
+  /** Its absolute path on this machine, which must be the daemon's. A file is written there, mode 0600, and removed with the container. */
   readonly directory: string;
 }
 

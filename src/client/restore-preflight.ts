@@ -47,7 +47,7 @@ export async function restorePreflight(
   plan: RestorePlan,
   call: CallOptions,
 ): Promise<RestoreTarget> {
-  await requireCriuConfig(plan);
+  await requireCriuConfig(services, plan);
   const snapshotter = plan.snapshotter ?? checkpoint.snapshotter ?? DEFAULT_SNAPSHOTTER;
   const withImage = plan.image ?? (checkpoint.image.name !== undefined || checkpoint.image.descriptor !== undefined);
   const rw = (plan.rw ?? true) ? checkpoint.rw : undefined;
@@ -83,13 +83,19 @@ export async function restorePreflight(
   return { snapshotter, base, rw, runtime, spec, criuSettings };
 }
 
-async function requireCriuConfig({ criuConfig }: RestorePlan): Promise<void> {
+async function requireCriuConfig(services: Services, { criuConfig }: RestorePlan): Promise<void> {
   if (criuConfig === undefined) return;
   const path = "path" in criuConfig ? criuConfig.path : criuConfig.directory;
   if (!isAbsolute(path)) {
     throw new InvalidArgumentError(`Cannot use criu configuration ${JSON.stringify(path)}: the path must be absolute`);
   }
   if ("path" in criuConfig) return;
+  if (!services.local) {
+    throw new FailedPreconditionError(
+      `Cannot write a criu configuration in ${path}: the daemon is not known to run on this machine`,
+      { hint: "Name a file that is there already: withRestoreCriuConfig({ path })." },
+    );
+  }
   const directory = await stat(path).catch((cause: unknown) => {
     throw new InvalidArgumentError(`Cannot write a criu configuration in ${path}`, { cause });
   });
