@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { type Daemon, startDaemon } from "../../lab/daemon.js";
+import type { ReleaseName } from "../../lab/releases.js";
+import { type Client, connect } from "../../src/index.js";
+import { assertNothingLeft, listed } from "./audit.js";
+import { carry } from "./carry.js";
+import { clientFor } from "./client.js";
+import { countOf, countsBeyond, discard, IMAGE, start } from "./counter.js";
+import { testedReleases } from "./releases.js";
+
+interface Side {
+  readonly daemon: Daemon;
+  readonly client: Client;
+  /** The number that stands in the checkpoint. */
+  readonly frozen: number;
+}
+
+const REF = "counter:frozen";
+
+const releases = testedReleases();
+const pairs = releases.flatMap((from) => releases.filter((to) => to !== from).map((to) => [from, to] as const));
+
+describe("a checkpoint that moves to another daemon", () => {
+  const sides = new Map<ReleaseName, Side>();
+  const side = (release: ReleaseName): Side => {
+    const found = sides.get(release);
+    assert.ok(found, `containerd ${release} is not running`);
+    return found;
+  };
+  let directory = "";
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), "crossing-"));
+    for (const release of releases) {
+      const daemon = await startDaemon(release);
+      const client = await clientFor(daemon, "origin");
+      const { container } = await start(client, "counter");
+      const frozen = await countsBeyond(client, container, 20);
+      await container.checkpoint(REF);
+      sides.set(release, { daemon, client, frozen });
+    }
+  });
+  after(async () => {
+    for (const { client, daemon } of sides.values()) {
+      await client.close();
+      await daemon.stop();
+    }
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** In a namespace that has nothing: the base image can only come out of the checkpoint. */
+  const arrives = async (from: Side, to: Side, namespace: string, transfer: (client: Client) => Promise<unknown>) => {
+    await using client = await connect({ address: to.daemon.address, namespace });
+    assert.deepEqual(await listed(to.daemon, client, "images", "ls", "-q"), []);
+    await transfer(client);
+    assert.deepEqual(await listed(to.daemon, client, "images", "ls", "-q"), [REF]);
+    const original = await from.client.containers.get("counter");
+    const latest = await countOf(from.client, original);
+    const copy = await client.restore("counter", REF);
+    try {
+      const count = await countOf(client, copy);
+      assert.ok(count >= from.frozen && count <= latest, `${count} is not of the freeze`);
+      const task = await copy.newTask({ checkpoint: REF });
+      await task.start();
+      const next = await countsBeyond(client, copy, count);
+      assert.ok(next - count < 200, `${count} → ${next}: it did not go on, it began anew or jumped`);
+      assert.equal((await copy.info()).image, IMAGE);
+      await countsBeyond(from.client, original, latest);
+    } finally {
+      await discard(copy);
+      await client.images.delete(REF, { sync: true });
+    }
+    await assertNothingLeft(to.daemon, client);
+  };
+
+  if (pairs.length === 0) {
+    it("from one line to another", { skip: process.env["LAB_WHY_NOT"] ?? "fewer than two lines are prepared" });
+  }
+
+  for (const [from, to] of pairs) {
+    it(`from ${from} to ${to} as a file of ctr's`, async () => {
+      const file = join(directory, `${from}-${to}.tar`);
+      const { daemon, client } = side(from);
+      await daemon.ctr(["-n", client.namespace, "images", "export", "--skip-manifest-json", file, REF]);
+      await arrives(side(from), side(to), `file-from-${from}`, (there) =>
+        side(to).daemon.ctr(["-n", there.namespace, "images", "import", "--no-unpack", file]),
+      );
+    });
+
+    it(`from ${from} to ${to} blob by blob`, async () => {
+      await arrives(side(from), side(to), `blobs-from-${from}`, (there) => carry(side(from).client, there, REF));
+    });
+  }
+});
