@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { text } from "node:stream/consumers";
 import { after, afterEach, before, it } from "node:test";
+import { busyboxImage } from "../../lab/busybox-image.js";
 import type { Client } from "../../src/client/client.js";
 import type { CreateContainerOptions } from "../../src/client/create-container.js";
 import { streamIO } from "../../src/client/stream-io.js";
@@ -14,7 +15,6 @@ import {
   NotFoundError,
 } from "../../src/errors.js";
 import { withArgs, withCwd, withEnv } from "../../src/oci/index.js";
-import { busyboxImage } from "../fixtures/busybox-image.js";
 import { assertNothingLeft, listed } from "./audit.js";
 import { clientFor } from "./client.js";
 import { IMAGE } from "./counter.js";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, it } from "node:test";
+import { type BusyboxImageOptions, busyboxImage } from "../../lab/busybox-image.js";
 import type { CallOptions } from "../../src/call-options.js";
 import type { Client } from "../../src/client/client.js";
 import type { Image } from "../../src/client/image.js";
@@ -7,7 +8,6 @@ import type { Services } from "../../src/client/services.js";
 import { type UnpackOptions, unpackImage } from "../../src/client/unpack.js";
 import { DataLossError, NotFoundError } from "../../src/errors.js";
 import { chainIds } from "../../src/oci/chain-id.js";
-import { type BusyboxImageOptions, busyboxImage } from "../fixtures/busybox-image.js";
 import { assertNothingLeft, listed } from "./audit.js";
 import { clientFor } from "./client.js";
 import { describeOnEachDaemon } from "./releases.js";
