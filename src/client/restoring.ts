@@ -20,7 +20,11 @@ import { unpackImage } from "./unpack.js";
 /** A checkpoint, the image it is registered as, or that image's name. */
 export type CheckpointSource = Checkpoint | Image | string;
 
-/** What the caller of a restore may set beside its options. `timeoutMs` bounds the whole operation, not one call. */
+/**
+ * What the caller of a restore may set beside its options. `timeoutMs` bounds the whole operation, not one call.
+ *
+ * @inline
+ */
 export interface RestoreCall extends CallOptions {
   /** Told about each phase: `unpack`, `snapshot`, `rw`, `container`. */
   readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
