@@ -82,7 +82,7 @@ async function main(): Promise<void> {
   if (whyNot !== undefined) say(`  not all: ${whyNot}`);
   Object.assign(process.env, {
     NODE_OPTIONS: `${process.env["NODE_OPTIONS"] ?? ""} --enable-source-maps`.trim(),
-    CONTAINERD_BINARIES: releases.flatMap(({ containerd, shim }) => [containerd, shim]).join(":"),
+    CONTAINERD_BINARIES: releases.map(({ containerd }) => containerd).join(":"),
     LAB_RELEASES: releases.map(({ name }) => name).join(","),
     ...(whyNot !== undefined && { LAB_WHY_NOT: whyNot }),
   });

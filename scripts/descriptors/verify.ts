@@ -1,7 +1,6 @@
 /** Proves our description of the wire against the one inside a containerd binary. */
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
 import { promisify } from "node:util";
 import type { FileDescriptorProto } from "@bufbuild/protobuf/wkt";
 import * as api from "../../src/api/index.js";
@@ -27,8 +26,7 @@ export function generatedFiles(): FileDescriptorProto[] {
 
 /** Compares the generated code with the descriptors in a containerd binary, and asks that binary for its release. */
 export async function verifyBinary(path: string): Promise<Verdict> {
-  // Of the shim's flags only the short one asks for a version.
-  const { stdout } = await promisify(execFile)(path, [basename(path).includes("shim") ? "-v" : "--version"]);
+  const { stdout } = await promisify(execFile)(path, ["--version"]);
   const version = /\b(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
   if (version === undefined)
     throw new Error(`Cannot read a version from ${path}: it printed ${JSON.stringify(stdout)}`);

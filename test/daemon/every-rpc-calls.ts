@@ -5,7 +5,8 @@ import type { Client } from "../../src/client/client.js";
 import { readBlob, writeBlob } from "../../src/content/blob.js";
 import { isNotFound } from "../../src/errors.js";
 
-const SLEEP = ["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.05; done"];
+// Without a child process: criu cannot stop a shell that is caught between vfork and exec.
+const SLEEP = ["sh", "-c", "trap 'exit 3' TERM; mkfifo /never; exec 3<>/never; while :; do read -t 0.05 x <&3; done"];
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];

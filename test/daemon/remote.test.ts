@@ -61,16 +61,16 @@ describeOnEachDaemon("a daemon behind a relay", (daemon) => {
     assert.ok(stdout.includes(blob.digest));
 
     const { container } = await start(client, `far${++serial}`, SILENT_COUNT);
-    await countsBeyond(client, container, 2);
+    // The file may be caught between being emptied and written: what it holds in the checkpoint says nothing.
+    const before = await countsBeyond(client, container, 2);
     const { leftBehind } = await container.checkpoint("cp:far");
     assert.deepEqual(leftBehind, []);
     assert.equal(await taskState(daemon(), near, container.id), "RUNNING");
     const copy = await client.restore(`far${++serial}`, "cp:far");
-    const frozen = await countOf(client, copy);
     const task = await copy.newTask({ checkpoint: "cp:far", io: nullIO() });
     await task.start();
-    const count = await countsBeyond(client, copy, frozen);
-    assert.ok(count - frozen < 200, `${frozen} → ${count}: it did not go on, it began anew or jumped`);
+    const count = await countsBeyond(client, copy, before);
+    assert.ok(count - before < 200, `${before} → ${count}: it did not go on, it began anew or jumped`);
     assert.equal(await taskState(daemon(), near, copy.id), "RUNNING");
   };
 

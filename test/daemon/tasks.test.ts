@@ -15,6 +15,7 @@ import {
 import { clientFor } from "./client.js";
 import { discard, IMAGE, start } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
+import { SILENT_COUNT } from "./silent-counter.js";
 
 describeOnEachDaemon("tasks", (daemon) => {
   let client: Client;
@@ -87,7 +88,7 @@ describeOnEachDaemon("tasks", (daemon) => {
 
   describe("saved by criu", () => {
     it("into a directory, go on from there with the runtime options of their container", async () => {
-      const { container, task } = await started("directory", ["sh", "-c", "while :; do sleep 0.05; done"]);
+      const { container, task } = await started("directory", SILENT_COUNT);
       const imagePath = join(directory, "images");
       assert.deepEqual(await task.checkpoint({ imagePath, exit: true }), []);
       assert.ok((await readdir(imagePath)).includes("inventory.img"));
@@ -101,7 +102,7 @@ describeOnEachDaemon("tasks", (daemon) => {
     });
 
     it("into the store, need a lease", async () => {
-      const { task } = await started("store");
+      const { task } = await started("store", SILENT_COUNT);
       await assert.rejects(task.checkpoint(), isInvalidArgument);
       const lease = await client.leases.create();
       const parts = await task.checkpoint({ lease });
