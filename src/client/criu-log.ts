@@ -21,6 +21,10 @@ const hints: readonly (readonly [RegExp, string])[] = [
     "The daemon's temporary directory is full: the dump needs as much space as the task has memory.",
   ],
   [/iptables-restore/, "criu finds no iptables: install it, or put `network-lock nftables` into criu's configuration."],
+  [
+    /Can't get rlimit/,
+    "criu needs the capability CAP_SYS_RESOURCE for processes of another user: the daemon must run with it.",
+  ],
   [/Unexpected rt vDSO|vdso: Failed/, "This criu is too old for the running kernel."],
 ];
 

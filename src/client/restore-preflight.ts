@@ -49,7 +49,8 @@ export async function restorePreflight(
 ): Promise<RestoreTarget> {
   await requireCriuConfig(services, plan);
   const snapshotter = plan.snapshotter ?? checkpoint.snapshotter ?? DEFAULT_SNAPSHOTTER;
-  const withImage = plan.image ?? (checkpoint.image.name !== undefined || checkpoint.image.descriptor !== undefined);
+  const { name, chainId, descriptor } = checkpoint.image;
+  const withImage = plan.image ?? (name ?? chainId ?? descriptor) !== undefined;
   const rw = (plan.rw ?? true) ? checkpoint.rw : undefined;
   if (plan.rw === true && rw === undefined) {
     throw new FailedPreconditionError(
