@@ -171,7 +171,7 @@ async function perform(
     if (registered || (await services.images.get(ref, call)).target.digest !== descriptor.digest) return;
     await services.images.delete(ref, { ...call, sync: true });
   });
-  await services.images.create(ref, descriptor, { ...operation.call, labels: plan.labels });
+  await operation.whole((call) => services.images.create(ref, descriptor, { ...call, labels: plan.labels }));
   registered = true;
   const pausedMs = await captured.release(plan.exit);
   operation.enter("done");

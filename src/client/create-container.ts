@@ -136,9 +136,8 @@ async function make(
   await prepareSnapshot(services, plan, leased);
   leased.onFailure(`container ${id}`, (undo) => removeOwnRecord(services, plan, leased.id, undo));
   const { imageName, runtime, spec } = plan;
-  return services.containers.register(
-    { id, image: imageName, runtime, snapshotter, snapshotKey: id, spec, labels },
-    call,
+  return leased.whole((made) =>
+    services.containers.register({ id, image: imageName, runtime, snapshotter, snapshotKey: id, spec, labels }, made),
   );
 }
 
@@ -152,7 +151,8 @@ async function prepareSnapshot(
     if (await isOurs(services, snapshotter, id, leased.id, undo)) await snapshots.remove(id, undo);
   });
   try {
-    await snapshots.prepare(id, image.chainId, { ...leased.call, labels: { [OWNER_LABEL]: leased.id } });
+    const labels = { [OWNER_LABEL]: leased.id };
+    await leased.whole((call) => snapshots.prepare(id, image.chainId, { ...call, labels }));
   } catch (reason) {
     if (isAlreadyExists(reason))
       throw taken(services, id, `snapshotter ${snapshotter} has a snapshot of that name`, reason);

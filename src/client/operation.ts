@@ -59,6 +59,17 @@ export class Operation {
     return this.#begun ? { signal: this.#signal, lease: this.lease } : { signal: this.#signal };
   }
 
+  /**
+   * Makes one short call that the caller's signal does not reach: one given up half-way may still be carried out after it
+   * was undone. The signal is looked at afterwards.
+   */
+  async whole<T>(make: (call: CallOptions) => Promise<T>): Promise<T> {
+    this.#signal.throwIfAborted();
+    const made = await make({ lease: this.lease, timeoutMs: LEASE_MS });
+    this.#signal.throwIfAborted();
+    return made;
+  }
+
   /** From now on a failure leaves the lease behind, until it expires: what it holds cannot be had again. */
   rescue(what: string): void {
     this.#rescued = what;

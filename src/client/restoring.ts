@@ -98,8 +98,12 @@ async function make(
   }
   if (target.base !== undefined) {
     operation.enter("snapshot");
-    const mounts = await snapshots.prepare(id, target.base.chainId, call);
-    operation.onFailure(`snapshot ${id}`, (undo) => snapshots.remove(id, undo));
+    const { chainId } = target.base;
+    const mounts = await operation.whole(async (made) => {
+      const prepared = await snapshots.prepare(id, chainId, made);
+      operation.onFailure(`snapshot ${id}`, (undo) => snapshots.remove(id, undo));
+      return prepared;
+    });
     operation.enter("rw");
     if (target.rw !== undefined) await services.diffs.apply(target.rw, mounts, call);
   }
@@ -114,14 +118,20 @@ async function make(
     labels,
     spec: packSpec(spec),
   };
-  try {
-    return await services.containers.register(record, call);
-  } catch (reason) {
-    // A record may have been made although its reply was lost; one that stood there before is not ours to delete.
-    if (!isAlreadyExists(reason))
-      operation.onFailure(`container ${id}`, (undo) => services.containers.delete(id, undo));
-    throw reason;
-  }
+  let standing = false;
+  // The record may be made although its reply is lost.
+  operation.onFailure(`container ${id}`, async (undo) => {
+    if (!standing) await services.containers.delete(id, undo);
+  });
+  return operation.whole(async (made) => {
+    try {
+      return await services.containers.register(record, made);
+    } catch (reason) {
+      // One that stood there before is not ours to delete.
+      if (isAlreadyExists(reason)) standing = true;
+      throw reason;
+    }
+  });
 }
 
 /** The checkpoint's spec with a cgroup of its own, criu's settings, and the caller's changes. */

@@ -12,6 +12,11 @@ export interface LeasedWork {
   readonly id: string;
   /** The caller's options with the lease. */
   readonly call: CallOptions & { readonly lease: { readonly id: string } };
+  /**
+   * Makes one short call that the caller's signal does not reach: one given up half-way may still be carried out after it
+   * was undone. The signal is looked at afterwards.
+   */
+  whole<T>(make: (call: CallOptions) => Promise<T>): Promise<T>;
   /** To be undone, newest first, when the work fails. `what` names it should that fail too. */
   onFailure(what: string, undo: Undo): void;
 }
@@ -30,7 +35,17 @@ export async function underLease<T>(
   const own = call.lease === undefined;
   const lease = call.lease ?? { id };
   const cleanUp = new CleanUp();
-  const leased: LeasedWork = { id, call: { ...call, lease }, onFailure: (what, undo) => cleanUp.onFailure(what, undo) };
+  const leased: LeasedWork = {
+    id,
+    call: { ...call, lease },
+    whole: async (make) => {
+      call.signal?.throwIfAborted();
+      const made = await make({ lease, timeoutMs: LEASE_MS });
+      call.signal?.throwIfAborted();
+      return made;
+    },
+    onFailure: (what, undo) => cleanUp.onFailure(what, undo),
+  };
   if (own) cleanUp.atEnd(`lease ${id}`, (end, failed) => services.leases.delete(lease, { ...end, sync: failed }));
   try {
     // Not with the caller's signal: a lease whose making was given up may be there all the same.
