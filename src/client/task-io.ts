@@ -1,5 +1,5 @@
 import { open as openFile } from "node:fs/promises";
-import { isAbsolute } from "node:path";
+import { basename, dirname, isAbsolute } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { FailedPreconditionError, InvalidArgumentError } from "../errors.js";
@@ -125,7 +125,7 @@ export function fileIO(options: FileIOOptions): TaskIO {
           `Cannot give container ${containerId} a stderr: with a terminal there is only stdout`,
         );
       }
-      if (stderr === stdout && !terminal) {
+      if (stderr === stdout && !terminal && !local) {
         const file = pathToFileURL(stdout).href;
         return unattended({ stdin, stdout: file, stderr: file, terminal });
       }
@@ -141,7 +141,9 @@ export function fileIO(options: FileIOOptions): TaskIO {
         );
       }
       for (const path of new Set([stdout, stderr])) await (await openFile(path, "a", 0o644)).close();
-      return unattended({ stdin, stdout, stderr: terminal ? "" : stderr, terminal });
+      // Told one name twice, the shim of 1.7 may close the file with the first output that ends, and drop the other.
+      const other = stderr === stdout ? `${dirname(stdout)}/./${basename(stdout)}` : stderr;
+      return unattended({ stdin, stdout, stderr: terminal ? "" : other, terminal });
     },
   };
 }
