@@ -52,8 +52,8 @@ function continues(what: string, before: number, after: number): void {
 }
 
 async function demo(client: Client): Promise<void> {
-  const image = await busyboxImage(client, "docker.io/library/counter:1");
   const suffix = process.pid.toString(36);
+  const image = await busyboxImage(client, `docker.io/library/counter:${suffix}`);
   const [id, copyId, ref] = [`counter-${suffix}`, `counter-${suffix}-copy`, `checkpoint:${suffix}`];
 
   say("1. A container counts.");
@@ -95,7 +95,8 @@ async function demo(client: Client): Promise<void> {
   say("5. Everything is taken away again.");
   await end(restored, thawed.task);
   await end(copy, beside.task);
-  await client.images.delete(ref, { sync: true });
+  await client.images.delete(ref);
+  await client.images.delete(image.name, { sync: true });
 }
 
 async function main(): Promise<void> {
