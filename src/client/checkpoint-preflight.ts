@@ -1,18 +1,13 @@
 import type { CallOptions } from "../call-options.js";
 import type { CheckpointPlan } from "../checkpoint/plan.js";
-import {
-  AlreadyExistsError,
-  FailedPreconditionError,
-  InvalidArgumentError,
-  isNotFound,
-  NotFoundError,
-} from "../errors.js";
+import { AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
 import type { Platform } from "../oci/platform.js";
 import { imageOnChain } from "./base-image.js";
 import type { ContainerRecord } from "./container-record.js";
 import { daemonPlatform, requireCheckpointSupport, requirePlugin, requireZstd } from "./features.js";
+import { orUndefined } from "./found.js";
 import type { Image } from "./image.js";
 import type { Services } from "./services.js";
 import { findTask, type Task, type TaskStatus } from "./task.js";
@@ -156,13 +151,4 @@ async function resolveImage(
       hint: "The name was given to another image since. Name the parts you want, without withCheckpointImage(), to leave it out.",
     },
   );
-}
-
-async function orUndefined<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found;
-  } catch (reason) {
-    if (isNotFound(reason)) return undefined;
-    throw reason;
-  }
 }

@@ -14,6 +14,7 @@ import type { Container } from "./container.js";
 import type { NewContainerRecord } from "./container-record.js";
 import { withDeadline } from "./deadline.js";
 import { requirePlugin } from "./features.js";
+import { exists } from "./found.js";
 import type { Image } from "./image.js";
 import { imageUser } from "./image-users.js";
 import type { Services } from "./services.js";
@@ -188,16 +189,6 @@ async function refuseTaken(services: Services, id: string, snapshotter: string, 
   if (await exists(services.containers.get(id, call))) throw taken(services, id, "a container of that id exists");
   if (await exists(services.snapshots(snapshotter).stat(id, call))) {
     throw taken(services, id, `snapshotter ${snapshotter} has a snapshot of that name`);
-  }
-}
-
-async function exists(found: Promise<unknown>): Promise<boolean> {
-  try {
-    await found;
-    return true;
-  } catch (reason) {
-    if (isNotFound(reason)) return false;
-    throw reason;
   }
 }
 

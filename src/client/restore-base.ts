@@ -1,12 +1,14 @@
 import type { CallOptions } from "../call-options.js";
 import { type Checkpoint, checkpointName } from "../checkpoint/document.js";
-import { FailedPreconditionError, isNotFound, NotFoundError } from "../errors.js";
+import { FailedPreconditionError, NotFoundError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
 import { normalizePlatform } from "../oci/platform.js";
 import { imageOnChain, platformImages } from "./base-image.js";
 import { daemonPlatform } from "./features.js";
+import { orUndefined } from "./found.js";
 import type { Services } from "./services.js";
+import { isCommitted } from "./unpack.js";
 
 /** What a restored root filesystem is prepared from. */
 export interface RestoreBase {
@@ -27,7 +29,7 @@ export async function restoreBase(
   call: CallOptions,
 ): Promise<RestoreBase> {
   const { chainId } = checkpoint.image;
-  if (chainId !== undefined && (await isUnpacked(services, snapshotter, chainId, call))) return { chainId };
+  if (chainId !== undefined && (await isCommitted(services, snapshotter, chainId, call))) return { chainId };
   const target = await baseTarget(services, checkpoint, call);
   const image =
     chainId === undefined
@@ -40,7 +42,7 @@ export async function restoreBase(
         : `Cannot restore ${checkpointName(checkpoint)}: base image ${target.digest} does not have the layers it was made on (${chainId})`,
     );
   }
-  if (await isUnpacked(services, snapshotter, image.chainId, call)) return { chainId: image.chainId };
+  if (await isCommitted(services, snapshotter, image.chainId, call)) return { chainId: image.chainId };
   return { chainId: image.chainId, unpack: image.manifest };
 }
 
@@ -68,12 +70,7 @@ async function baseTarget(services: Services, checkpoint: Checkpoint, call: Call
 }
 
 async function targetOf(services: Services, name: string, call: CallOptions): Promise<Descriptor | undefined> {
-  try {
-    return (await services.images.get(name, call)).target;
-  } catch (reason) {
-    if (isNotFound(reason)) return undefined;
-    throw reason;
-  }
+  return (await orUndefined(services.images.get(name, call)))?.target;
 }
 
 async function imageForDaemon(services: Services, target: Descriptor, call: CallOptions) {
@@ -83,19 +80,4 @@ async function imageForDaemon(services: Services, target: Descriptor, call: Call
     if (os === wanted.os && architecture === wanted.architecture) return image;
   }
   return undefined;
-}
-
-async function isUnpacked(
-  services: Services,
-  snapshotter: string,
-  chainId: Digest,
-  call: CallOptions,
-): Promise<boolean> {
-  try {
-    const { kind } = await services.snapshots(snapshotter).stat(chainId, call);
-    return kind === "committed";
-  } catch (reason) {
-    if (isNotFound(reason)) return false;
-    throw reason;
-  }
 }

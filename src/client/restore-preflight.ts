@@ -20,6 +20,7 @@ import type { Spec } from "../oci/runtime-spec.js";
 import { decodeAny, unpackAny } from "../typeurl.js";
 import { criuOptionsOf } from "./criu-options.js";
 import { requirePlugin } from "./features.js";
+import { exists } from "./found.js";
 import { type RestoreBase, restoreBase } from "./restore-base.js";
 import type { Services } from "./services.js";
 import { unpackSpec } from "./spec-any.js";
@@ -121,16 +122,6 @@ async function refuseTaken(
     namespace: services.namespace,
     hint: "Delete it first, or restore under another id.",
   });
-}
-
-async function exists(found: Promise<unknown>): Promise<boolean> {
-  try {
-    await found;
-    return true;
-  } catch (reason) {
-    if (isNotFound(reason)) return false;
-    throw reason;
-  }
 }
 
 /** A dump that is cut short makes criu loop without end: its size is looked at first. */

@@ -8,6 +8,7 @@ import { platformMatcher } from "../oci/platform-match.js";
 import type { PlatformImage } from "./base-image.js";
 import { withDeadline } from "./deadline.js";
 import { daemonPlatform } from "./features.js";
+import { orUndefined } from "./found.js";
 import { readImageConfig, readImageManifest } from "./image.js";
 import type { Services } from "./services.js";
 import { type LeasedWork, underLease } from "./under-lease.js";
@@ -148,13 +149,15 @@ async function countCommitted(
   return 0;
 }
 
-async function isCommitted(services: Services, snapshotter: string, name: string, call: CallOptions): Promise<boolean> {
-  try {
-    return (await services.snapshots(snapshotter).stat(name, call)).kind === "committed";
-  } catch (reason) {
-    if (isNotFound(reason)) return false;
-    throw reason;
-  }
+/** Whether a snapshotter holds a layer, unpacked, that others can stand on. */
+export async function isCommitted(
+  services: Services,
+  snapshotter: string,
+  name: string,
+  call: CallOptions,
+): Promise<boolean> {
+  const snapshot = await orUndefined(services.snapshots(snapshotter).stat(name, call));
+  return snapshot?.kind === "committed";
 }
 
 /** The daemon would find out only halfway, and name neither the layer nor its size. */
