@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import type { CallOptions } from "../src/call-options.js";
-import { type TarFile, writeTar } from "../src/checkpoint/archive/tar.js";
 import { writeBlob } from "../src/content/blob.js";
 import type { Store } from "../src/content/store.js";
 import { gcLabels } from "../src/content/walk.js";
@@ -21,6 +20,7 @@ import {
   MEDIA_TYPE_LAYER_GZIP,
   MEDIA_TYPE_MANIFEST,
 } from "../src/oci/media-types.js";
+import { type TarFile, writeTar } from "../src/tar/tar.js";
 import { busyboxPath } from "./busybox.js";
 
 /** What is needed of a client, from this build of the library or from another. */

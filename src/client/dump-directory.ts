@@ -1,11 +1,11 @@
 import { createReadStream } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { streamTar } from "../checkpoint/archive/tar.js";
 import { CheckpointMediaType } from "../checkpoint/media-types.js";
 import { writeBlob } from "../content/blob.js";
 import { DataLossError, ResourceExhaustedError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { streamTar } from "../tar/tar.js";
 import { encodeAny } from "../typeurl.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import type { Operation } from "./operation.js";

@@ -1,9 +1,9 @@
 import type { CallOptions } from "../call-options.js";
-import { readTar, type TarEntry } from "../checkpoint/archive/tar.js";
 import type { Provider } from "../content/store.js";
 import { FailedPreconditionError, isNotFound, NotFoundError, ResourceExhaustedError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { parseUser, type ResolvedUser, resolveUser } from "../oci/spec-user.js";
+import { readTar, type TarEntry } from "../tar/tar.js";
 
 const PASSWD = "etc/passwd";
 const GROUP = "etc/group";

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
-import { type TarFile, writeTar } from "../../src/checkpoint/archive/tar.js";
 import { imageUser } from "../../src/client/image-users.js";
 import type { Provider } from "../../src/content/store.js";
 import { FailedPreconditionError, NotFoundError, ResourceExhaustedError } from "../../src/errors.js";
 import type { Descriptor } from "../../src/oci/descriptor.js";
 import { digestOf } from "../../src/oci/digest.js";
+import { type TarFile, writeTar } from "../../src/tar/tar.js";
 
 const file = (name: string, text: string): TarFile => ({ name, body: new TextEncoder().encode(text) });
 const passwd = (text: string) => file("etc/passwd", text);

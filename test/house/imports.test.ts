@@ -20,13 +20,23 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
     law: "rpc/ does not know what the calls are about",
   },
   {
+    room: /^tar\//,
+    may: /^(src\/errors\.ts|src\/tar\/|tar-stream$|node:(stream|zlib))/,
+    law: "tar/ turns streams of bytes into members and back, and knows neither files nor daemon",
+  },
+  {
+    room: /^content\/layout\//,
+    may: /^(src\/(errors|call-options)\.ts|src\/(oci|content(?!\/remote))\/|node:(?!net|http))/,
+    law: "content/layout/ is the only part of its room that knows files",
+  },
+  {
     room: /^content\/remote/,
     may: /^(src\/(errors|call-options)\.ts|src\/(oci|content|rpc|api)\/|@bufbuild\/protobuf|node:)/,
     law: "content/remote is the only file of its room that knows the daemon",
   },
   {
     room: /^content\//,
-    may: /^(src\/(errors|call-options)\.ts|src\/(oci|content)\/|node:(?!fs|net|http))/,
+    may: /^(src\/(errors|call-options)\.ts|src\/(oci|content|tar)\/|node:(?!fs|net|http))/,
     law: "content/ knows no containers, no checkpoints and, outside its remote, no daemon",
   },
   {
@@ -40,26 +50,26 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
     law: "leases/ knows no content and no checkpoints",
   },
   {
-    room: /^checkpoint\/archive\//,
-    may: /^(src\/errors\.ts|src\/(oci|checkpoint\/archive)\/|tar-stream$|node:(stream|zlib))/,
-    law: "checkpoint/archive/ turns streams of bytes into members and back, and knows neither files nor daemon",
-  },
-  {
     room: /^checkpoint\//,
-    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|content(?!\/remote)|checkpoint)\/|src\/api\/types\/runc\/)/,
+    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|tar|content(?!\/remote|\/layout)|checkpoint)\/|src\/api\/types\/runc\/)/,
     law: "checkpoint/ has no daemon, no filesystem and no clock",
   },
   {
     room: /^(client\/|index\.ts$)/,
-    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|content|leases|checkpoint|client)\/|@bufbuild\/protobuf|node:)/,
+    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|tar|content|leases|checkpoint|client)\/|@bufbuild\/protobuf|node:)/,
     law: "client/ stands on the floors below and on no dependency of theirs",
+  },
+  {
+    room: /^embedded\//,
+    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|tar|content|leases|checkpoint|embedded)\/|@bufbuild\/protobuf|node:)/,
+    law: "embedded/ stands on the floors below and does not know the client",
   },
 ];
 
 const doors: Readonly<Record<string, string>> = {
   "@connectrpc/connect-node": "src/rpc/transport.ts",
   "@connectrpc/connect": "src/rpc/status.ts",
-  "tar-stream": "src/checkpoint/archive/tar.ts",
+  "tar-stream": "src/tar/tar.ts",
 };
 
 interface Import {

@@ -1,7 +1,7 @@
 import type { Transform } from "node:stream";
 import { Readable } from "node:stream";
 import * as zlib from "node:zlib";
-import { DataLossError, isContainerdError, NotImplementedError } from "../../errors.js";
+import { DataLossError, isContainerdError, NotImplementedError } from "../errors.js";
 
 type Compression = "none" | "gzip" | "zstd";
 

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { extract, type Header, pack } from "tar-stream";
-import { DataLossError, isContainerdError, ResourceExhaustedError } from "../../errors.js";
+import { DataLossError, isContainerdError, ResourceExhaustedError } from "../errors.js";
 import { decompress } from "./decompress.js";
 
 /** What kind of thing a member of a tar is. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
-import { readTar, type TarFile, writeTar } from "../../../src/checkpoint/archive/tar.js";
-import { DataLossError, ResourceExhaustedError } from "../../../src/errors.js";
+import { DataLossError, ResourceExhaustedError } from "../../src/errors.js";
+import { readTar, type TarFile, writeTar } from "../../src/tar/tar.js";
 
 const text = (value: string) => new TextEncoder().encode(value);
 
