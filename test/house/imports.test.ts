@@ -66,10 +66,10 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
   },
 ];
 
-const doors: Readonly<Record<string, string>> = {
-  "@connectrpc/connect-node": "src/rpc/transport.ts",
-  "@connectrpc/connect": "src/rpc/status.ts",
-  "tar-stream": "src/tar/tar.ts",
+const doors: Readonly<Record<string, readonly string[]>> = {
+  "@connectrpc/connect-node": ["src/rpc/transport.ts"],
+  "@connectrpc/connect": ["src/rpc/router.ts", "src/rpc/status.ts"],
+  "tar-stream": ["src/tar/tar.ts"],
 };
 
 interface Import {
@@ -129,7 +129,9 @@ describe("the house", () => {
         .join("/");
       used.set(name, (used.get(name) ?? new Set()).add(file));
     }
-    for (const [name, door] of Object.entries(doors)) assert.deepEqual([...(used.get(name) ?? [])], [door], name);
+    for (const [name, door] of Object.entries(doors)) {
+      assert.deepEqual([...(used.get(name) ?? [])].sort(), door, name);
+    }
     assert.deepEqual([...used.keys()].sort(), Object.keys(manifest.dependencies).sort());
     for (const name of used.keys()) assert.ok(name === "@bufbuild/protobuf" || name in doors, `${name} has no door`);
   });

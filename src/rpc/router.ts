@@ -1,0 +1,80 @@
+import type { DescService } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createRouterTransport,
+  type Interceptor,
+  type ServiceImpl,
+} from "@connectrpc/connect";
+import { type ErrorCode, isContainerdError } from "../errors.js";
+import type { Transport } from "./transport.js";
+
+export type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+
+/** A service and what answers its calls. */
+export interface Route {
+  readonly service: DescService;
+  readonly answers: Partial<ServiceImpl<DescService>>;
+}
+
+/** Pairs a service with what answers its calls. */
+export function route<S extends DescService>(service: S, answers: Partial<ServiceImpl<S>>): Route {
+  return { service, answers };
+}
+
+/** A transport to services in this process. */
+export function routerTransport(routes: readonly Route[]): Transport {
+  return createRouterTransport((router) => register(router, routes), {
+    router: { interceptors: [translateErrors] },
+  });
+}
+
+/** Makes a router answer the calls of some services. */
+export function register(router: ConnectRouter, routes: readonly Route[]): void {
+  for (const { service, answers } of routes) router.service(service, answers);
+}
+
+/** Sends our own errors over the wire as a daemon sends its own; whatever else is thrown is `Unknown`, as it is in Go. */
+export const translateErrors: Interceptor = (next) => async (request) => {
+  try {
+    const response = await next(request);
+    return response.stream ? { ...response, message: translated(response.message) } : response;
+  } catch (reason) {
+    throw toConnectError(reason);
+  }
+};
+
+async function* translated<T>(messages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+  try {
+    yield* messages;
+  } catch (reason) {
+    throw toConnectError(reason);
+  }
+}
+
+const codes: { readonly [C in ErrorCode]: Code } = {
+  unknown: Code.Unknown,
+  canceled: Code.Canceled,
+  invalid_argument: Code.InvalidArgument,
+  not_found: Code.NotFound,
+  already_exists: Code.AlreadyExists,
+  permission_denied: Code.PermissionDenied,
+  resource_exhausted: Code.ResourceExhausted,
+  failed_precondition: Code.FailedPrecondition,
+  aborted: Code.Aborted,
+  out_of_range: Code.OutOfRange,
+  not_implemented: Code.Unimplemented,
+  internal: Code.Internal,
+  unavailable: Code.Unavailable,
+  data_loss: Code.DataLoss,
+  unauthenticated: Code.Unauthenticated,
+  deadline_exceeded: Code.DeadlineExceeded,
+};
+
+function toConnectError(reason: unknown): ConnectError {
+  if (reason instanceof ConnectError) return reason;
+  const code = isContainerdError(reason) ? codes[reason.code] : Code.Unknown;
+  const message = reason instanceof Error ? reason.message : String(reason);
+  return new ConnectError(message, code, undefined, undefined, reason);
+}
