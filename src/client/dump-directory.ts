@@ -5,7 +5,7 @@ import { CheckpointMediaType } from "../checkpoint/media-types.js";
 import { writeBlob } from "../content/blob.js";
 import { DataLossError, ResourceExhaustedError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { streamTar } from "../tar/tar.js";
+import { writeTar } from "../tar/tar.js";
 import { encodeAny } from "../typeurl.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import type { Operation } from "./operation.js";
@@ -88,7 +88,7 @@ export async function storeDump(
   const [task, spec] = await Promise.all([
     writeBlob(
       services.content,
-      streamTar(members(directory, names)),
+      writeTar(members(directory, names)),
       { mediaType: CheckpointMediaType.task, ref: operation.ref("task") },
       operation.call,
     ),

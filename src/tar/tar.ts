@@ -1,44 +1,12 @@
-import type { Readable } from "node:stream";
-import { extract, type Header, pack } from "tar-stream";
-import { DataLossError, isContainerdError, ResourceExhaustedError } from "../errors.js";
+import { extract, type Header } from "tar-stream";
+import { DataLossError, isContainerdError, NotImplementedError, ResourceExhaustedError } from "../errors.js";
 import { decompress } from "./decompress.js";
+import { HeaderTap } from "./header-tap.js";
+import type { TarEntry, TarEntryType, TarHeader } from "./member.js";
+import { type PaxRecords, textOf } from "./pax.js";
 
-/** What kind of thing a member of a tar is. */
-export type TarEntryType = Header["type"];
-
-/** What a tar says about one of its members. */
-export interface TarHeader {
-  /** Its path as it stands in the archive: not cleaned, not confined. */
-  readonly name: string;
-  /** What it is. */
-  readonly type: TarEntryType;
-  /** Bytes of content; 0 for all but files. */
-  readonly size: number;
-  /** Permission bits, with setuid, setgid and sticky. */
-  readonly mode: number;
-  /** Number of the user. */
-  readonly uid: number;
-  /** Number of the group. */
-  readonly gid: number;
-  /** When the content last changed; whole seconds. */
-  readonly modifiedAt: Date;
-  /** What a link points to. */
-  readonly linkName?: string;
-}
-
-/** One member of a tar, with its content. */
-export interface TarEntry extends TarHeader {
-  /** The content. It can be read once, and only before the next member is asked for; what is left unread is skipped. */
-  readonly body: AsyncIterable<Uint8Array>;
-}
-
-/** One member to write; what is absent is what a plain file of root's has. */
-export interface TarFile extends Partial<Omit<TarHeader, "size">> {
-  /** Its path in the archive. */
-  readonly name: string;
-  /** The content of a file; empty when absent. */
-  readonly body?: Uint8Array;
-}
+export type { DeviceNumbers, TarEntry, TarEntryType, TarFile, TarHeader, TarStreamFile } from "./member.js";
+export { writeTar } from "./write.js";
 
 /** How much a reader takes in from an archive nobody vouches for. */
 export interface TarLimits {
@@ -48,6 +16,12 @@ export interface TarLimits {
   readonly maxBytes?: number;
 }
 
+/** What the parser says, but not its types: the kind may be one it does not know, and where the content lies it says too. */
+type ParsedHeader = Omit<Header, "type"> & { readonly type: TarEntryType | null; readonly byteOffset: number };
+
+const XATTR = "SCHILY.xattr.";
+// Decimal fractions have no exact double: without it 0.003 would be two milliseconds.
+const ROUNDING = 1e-3;
 const MAX_ENTRIES = 1_000_000;
 const MAX_BYTES = 64 * 2 ** 30;
 
@@ -61,7 +35,7 @@ const MAX_BYTES = 64 * 2 ** 30;
  * ```
  * @throws {DataLossError} when it is not a tar, or ends too early
  * @throws {ResourceExhaustedError} when a limit is passed
- * @throws {NotImplementedError} when it is zstd and this Node.js cannot unpack that
+ * @throws {NotImplementedError} when it is zstd and this Node.js cannot unpack that, or a member is a sparse file
  */
 export async function* readTar(
   packed: AsyncIterable<Uint8Array>,
@@ -77,7 +51,8 @@ export async function* readTar(
       if (++count > maxEntries)
         throw new ResourceExhaustedError(`Cannot read the tar: more than ${maxEntries} members`);
       const content = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
-      yield { ...headerOf(stream.header), body: bodyOf(content, source) };
+      const header = stream.header as ParsedHeader;
+      yield { ...headerOf(header, source.tap.take(header.byteOffset)), body: bodyOf(content, source) };
       while (!(await content.next()).done);
     }
   } catch (reason) {
@@ -99,6 +74,7 @@ async function* bodyOf(content: AsyncIterator<Uint8Array>, source: Feed): AsyncG
 
 /** Carries the archive's bytes into the parser, at the parser's pace. */
 class Feed {
+  readonly tap = new HeaderTap();
   readonly #source: AsyncIterable<Uint8Array>;
   readonly #maxBytes: number;
   #fault: { readonly reason: unknown } | undefined;
@@ -132,6 +108,7 @@ class Feed {
           throw new ResourceExhaustedError(`Cannot read the tar: more than ${this.#maxBytes} bytes`);
         }
         if (closed) return;
+        this.tap.push(chunk);
         if (reader.write(chunk)) continue;
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -146,88 +123,45 @@ class Feed {
   }
 }
 
-function headerOf(header: Header): TarHeader {
+function headerOf(header: ParsedHeader, pax: PaxRecords | undefined): TarHeader {
+  if (pax === undefined) throw new DataLossError(`Cannot read the tar: no header where ${header.name} is said to be`);
+  const text = (key: string) => {
+    const bytes = pax.get(key);
+    return bytes === undefined || bytes.length === 0 ? undefined : textOf(bytes);
+  };
+  const number = (key: "uid" | "gid") => decimal(text(key), key) ?? header[key];
+  const type = typeOf(header, pax);
+  const linkName = header.linkname || undefined;
+  const isDevice = type === "character-device" || type === "block-device";
+  const seconds = decimal(text("mtime"), "mtime");
+  const xattrs = new Map<string, Uint8Array>();
+  for (const [key, value] of pax) if (key.startsWith(XATTR)) xattrs.set(key.slice(XATTR.length), value);
   return {
     name: header.name,
-    type: header.type,
+    type,
     size: header.size,
     mode: header.mode,
-    uid: header.uid,
-    gid: header.gid,
-    modifiedAt: header.mtime,
-    ...(header.linkname ? { linkName: header.linkname } : {}),
+    uid: number("uid"),
+    gid: number("gid"),
+    modifiedAt: seconds === undefined ? header.mtime : new Date(Math.floor(seconds * 1000 + ROUNDING)),
+    ...(linkName === undefined ? {} : { linkName }),
+    ...(isDevice ? { device: { major: header.devmajor, minor: header.devminor } } : {}),
+    ...(xattrs.size === 0 ? {} : { xattrs }),
   };
 }
 
-/**
- * Writes a tar of the members in their order; the same members give the same bytes.
- *
- * @example
- * ```ts
- * const layer = writeTar([{ name: "etc/hostname", body: new TextEncoder().encode("box\n") }]);
- * ```
- */
-export async function* writeTar(files: Iterable<TarFile>): AsyncGenerator<Uint8Array, void, undefined> {
-  const writer = pack();
-  for (const file of files) {
-    const { name, type = "file", body = new Uint8Array(), linkName } = file;
-    const header = {
-      name,
-      type,
-      mode: file.mode ?? (type === "directory" ? 0o755 : 0o644),
-      uid: file.uid ?? 0,
-      gid: file.gid ?? 0,
-      mtime: file.modifiedAt ?? new Date(0),
-      ...(linkName === undefined ? {} : { linkname: linkName }),
-    };
-    if (type === "file") writer.entry(header, body);
-    else writer.entry(header);
-    yield* drained(writer);
+function typeOf({ name, type }: ParsedHeader, pax: PaxRecords): TarEntryType {
+  if (type === null || [...pax.keys()].some((key) => key.startsWith("GNU.sparse."))) {
+    throw new NotImplementedError(`Cannot read the tar: ${name} is a sparse file, or of a kind that is not known`);
   }
-  writer.finalize();
-  for await (const chunk of writer) yield chunk as Uint8Array;
+  // Before there was a flag for directories they were told by their name.
+  return type === "file" && name.endsWith("/") ? "directory" : type;
 }
 
-/** A file to be written to a tar without being held in memory. */
-export interface TarStreamFile extends Partial<Omit<TarHeader, "size" | "type" | "linkName">> {
-  /** Its path in the archive. */
-  readonly name: string;
-  /** Bytes of its content. */
-  readonly size: number;
-  /** Opens the content, when its turn comes. */
-  readonly body: () => Readable;
-}
-
-/**
- * Writes a tar of large files; memory does not grow with their size.
- *
- * @throws {DataLossError} when a file has another size than it was announced with
- */
-export async function* streamTar(files: AsyncIterable<TarStreamFile>): AsyncGenerator<Uint8Array, void, undefined> {
-  const writer = pack({ highWaterMark: 1024 * 1024 });
-  const feeding = feed(writer, files);
-  feeding.catch((reason: unknown) => writer.destroy(reason instanceof Error ? reason : new Error(String(reason))));
-  try {
-    for await (const chunk of writer) yield chunk as Uint8Array;
-    await feeding;
-  } finally {
-    writer.destroy();
+function decimal(text: string | undefined, key: string): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^-?[0-9]+(\.[0-9]*)?$/.test(text)) {
+    throw new DataLossError(`Cannot read the tar: broken PAX record: ${key} is ${JSON.stringify(text.slice(0, 40))}`);
   }
-}
-
-async function feed(writer: ReturnType<typeof pack>, files: AsyncIterable<TarStreamFile>): Promise<void> {
-  for await (const { body, name, size, mode = 0o644, uid = 0, gid = 0, modifiedAt: mtime = new Date(0) } of files) {
-    await new Promise<void>((resolve, reject) => {
-      const entry = writer.entry({ name, size, mode, uid, gid, mtime }, (failure) => {
-        if (failure === null || failure === undefined) resolve();
-        else reject(new DataLossError(`Cannot pack ${name}: it has not the ${size} bytes it had`, { cause: failure }));
-      });
-      body().on("error", reject).pipe(entry);
-    });
-  }
-  writer.finalize();
-}
-
-function* drained(writer: ReturnType<typeof pack>): Generator<Uint8Array, void, undefined> {
-  for (let chunk: unknown = writer.read(); chunk !== null; chunk = writer.read()) yield chunk as Uint8Array;
+  return Number(text);
 }

@@ -1,0 +1,113 @@
+import { ResourceExhaustedError } from "../errors.js";
+import { type PaxRecords, parsePax } from "./pax.js";
+
+const BLOCK = 512;
+const MOST_PAX_BYTES = 1024 * 1024;
+const NO_RECORDS: PaxRecords = new Map();
+
+/**
+ * Listens to an archive on its way into the parser, which turns extended headers into text and so breaks binary values: keeps
+ * their bytes. Where it loses its place it falls silent, and whoever asks finds nothing.
+ */
+export class HeaderTap {
+  readonly #members = new Map<number, PaxRecords>();
+  #globals: PaxRecords = NO_RECORDS;
+  #own: PaxRecords | undefined;
+  #offset = 0;
+  #skip = 0;
+  #gathered: Uint8Array[] = [];
+  #missing = BLOCK;
+  #pax: "x" | "g" | undefined;
+  #isLost = false;
+
+  /** Takes the next bytes of the archive. */
+  push(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length && !this.#isLost; ) {
+      const left = chunk.length - at;
+      if (this.#skip > 0) {
+        const skipped = Math.min(this.#skip, left);
+        this.#skip -= skipped;
+        this.#offset += skipped;
+        at += skipped;
+        continue;
+      }
+      const taken = chunk.subarray(at, at + Math.min(this.#missing, left));
+      this.#gathered.push(taken.slice());
+      this.#missing -= taken.length;
+      this.#offset += taken.length;
+      at += taken.length;
+      if (this.#missing === 0) this.#gotAll(Buffer.concat(this.#gathered));
+    }
+  }
+
+  /** The extended header of the member whose content begins there; undefined when no member does. */
+  take(offset: number): PaxRecords | undefined {
+    const records = this.#members.get(offset);
+    this.#members.delete(offset);
+    return records;
+  }
+
+  #gotAll(bytes: Uint8Array): void {
+    this.#gathered = [];
+    this.#missing = BLOCK;
+    if (this.#pax === undefined) {
+      this.#header(bytes);
+      return;
+    }
+    const records = parsePax(bytes);
+    if (this.#pax === "g") this.#globals = new Map([...this.#globals, ...records]);
+    else this.#own = new Map([...this.#globals, ...records]);
+    this.#pax = undefined;
+    this.#skip = padding(bytes.length);
+  }
+
+  #header(block: Uint8Array): void {
+    if (block.every((byte) => byte === 0)) return;
+    const size = numberOf(block.subarray(124, 136));
+    if (size === undefined) {
+      this.#isLost = true;
+      return;
+    }
+    const type = String.fromCharCode(block[156] ?? 0);
+    if (type === "x" || type === "g") {
+      if (size > MOST_PAX_BYTES) {
+        throw new ResourceExhaustedError(
+          `Cannot read the tar: an extended header of ${size} bytes, at most ${MOST_PAX_BYTES} are taken`,
+        );
+      }
+      this.#pax = size === 0 ? undefined : type;
+      this.#missing = size === 0 ? BLOCK : size;
+      return;
+    }
+    if (type === "L" || type === "K" || type === "N") {
+      this.#skip = size + padding(size);
+      return;
+    }
+    const records = this.#own ?? this.#globals;
+    this.#own = undefined;
+    this.#members.set(this.#offset, records);
+    const content = type === "5" ? 0 : sizeIn(records, size);
+    this.#skip = content + padding(content);
+  }
+}
+
+function sizeIn(records: PaxRecords, otherwise: number): number {
+  const text = records.get("size");
+  return text === undefined ? otherwise : Number.parseInt(Buffer.from(text).toString("latin1"), 10);
+}
+
+/** A number of a header: octal digits, or GNU's base-256 form where the first bit is set. */
+function numberOf(field: Uint8Array): number | undefined {
+  const first = field[0] ?? 0;
+  const digits = Buffer.from(field).toString("latin1").replace(/\0.*$/s, "").trim();
+  if (!(first & 0x80) && !/^[0-7]*$/.test(digits)) return undefined;
+  const value =
+    first & 0x80
+      ? field.subarray(1).reduce((total, byte) => total * 256 + byte, first & 0x7f)
+      : Number.parseInt(digits || "0", 8);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+function padding(size: number): number {
+  return (BLOCK - (size % BLOCK)) % BLOCK;
+}
