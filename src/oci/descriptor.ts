@@ -8,6 +8,7 @@ import {
   optionalString,
   optionalStringMap,
   optionalStrings,
+  refuseLookalikes,
   unexpected,
 } from "./json.js";
 import { type Platform, parsePlatformObject } from "./platform.js";
@@ -70,6 +71,7 @@ export const descriptorStruct: GoStruct = {
  */
 export function parseDescriptor(value: unknown): Descriptor {
   const from = expectObject(value, "descriptor");
+  refuseLookalikes(from, Object.keys(descriptorStruct), "descriptor");
   const platform = fieldOf(from, "platform");
   return withoutNulls({
     ...from,

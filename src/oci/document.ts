@@ -1,6 +1,15 @@
 import { InvalidArgumentError } from "../errors.js";
 import { type Descriptor, parseDescriptor } from "./descriptor.js";
-import { fieldOf, type JsonObject, optionalArray, optionalString, parseJsonObject, unexpected } from "./json.js";
+import {
+  fieldOf,
+  folded,
+  type JsonObject,
+  optionalArray,
+  optionalString,
+  parseJsonObject,
+  refuseLookalikes,
+  unexpected,
+} from "./json.js";
 
 /** How to read a manifest or an index. */
 export interface DocumentOptions {
@@ -18,7 +27,8 @@ const fieldsOfOthers = {
 } as const;
 
 /**
- * Parses what manifest and index have in common, and refuses a document that can be taken for both.
+ * Parses what manifest and index have in common, and refuses a document that can be taken for both, or in which a field can be
+ * taken for one of `fields`.
  *
  * @throws {ResourceExhaustedError} when it is too large.
  * @throws {InvalidArgumentError} when it is not of this kind.
@@ -26,6 +36,7 @@ const fieldsOfOthers = {
 export function parseDocument(
   source: Uint8Array | string,
   kind: "index" | "manifest",
+  fields: Iterable<string>,
   isType: (mediaType: string) => boolean,
   options: DocumentOptions,
 ): JsonObject {
@@ -34,6 +45,7 @@ export function parseDocument(
     throw new InvalidArgumentError(`Cannot parse ${kind}: ${JSON.stringify(expected)} is not the type of one`);
   }
   const document = parseJsonObject(source, kind, options.maxSize);
+  refuseLookalikes(document, fields, kind);
   const version = fieldOf(document, "schemaVersion");
   if (version !== 2) throw unexpected(kind, "schemaVersion", "2", version);
   const own = optionalString(document, "mediaType", kind);
@@ -44,7 +56,7 @@ export function parseDocument(
     );
   }
   const foreign: readonly string[] = fieldsOfOthers[kind];
-  const stray = Object.keys(document).find((key) => foreign.includes(key.toLowerCase()));
+  const stray = Object.keys(document).find((key) => foreign.includes(folded(key)));
   if (stray !== undefined) {
     throw new InvalidArgumentError(`Cannot parse ${kind}: it has ${JSON.stringify(stray)}, which makes it ambiguous`);
   }

@@ -9,6 +9,7 @@ import {
   optionalStringMap,
   optionalStrings,
   parseJsonObject,
+  refuseLookalikes,
   unexpected,
 } from "./json.js";
 
@@ -84,6 +85,13 @@ export interface ImageConfig {
   readonly history?: readonly History[];
 }
 
+const platformFields = ["architecture", "os", "os.version", "os.features", "variant"];
+const configFields = ["created", "author", ...platformFields, "config", "rootfs", "history"];
+const executionMaps = ["ExposedPorts", "Volumes"];
+const executionLists = ["Env", "Entrypoint", "Cmd"];
+const executionStrings = ["User", "WorkingDir", "StopSignal"];
+const executionFields = [...executionMaps, ...executionLists, ...executionStrings, "Labels"];
+
 /**
  * Parses the config of an image, OCI's or Docker's; fields it does not know stay.
  *
@@ -101,6 +109,7 @@ export function parseImageConfig(
 ): ImageConfig {
   const what = "image config";
   const document = parseJsonObject(source, what, options.maxSize);
+  refuseLookalikes(document, configFields, what);
   const config = fieldOf(document, "config");
   const history = optionalArray(document, "history", what)?.map((item) =>
     expectObject(item, "history of image config"),
@@ -120,14 +129,15 @@ export function parseImageConfig(
 function parseExecutionConfig(value: unknown): JsonObject {
   const what = "config of image config";
   const from = expectObject(value, what);
-  const maps = ["ExposedPorts", "Volumes"].map((field) => {
+  refuseLookalikes(from, executionFields, what);
+  const maps = executionMaps.map((field) => {
     const map = fieldOf(from, field);
     return [field, map === undefined ? undefined : expectObject(map, `${field} of image config`)] as const;
   });
-  const lists = ["Env", "Entrypoint", "Cmd"].map((field) => [field, optionalStrings(from, field, what)] as const);
+  const lists = executionLists.map((field) => [field, optionalStrings(from, field, what)] as const);
   return withoutNulls({
     ...from,
-    ...strings(from, ["User", "WorkingDir", "StopSignal"], what),
+    ...strings(from, executionStrings, what),
     ...Object.fromEntries([...maps, ...lists]),
     Labels: optionalStringMap(from, "Labels", what),
   });
@@ -136,6 +146,7 @@ function parseExecutionConfig(value: unknown): JsonObject {
 function parseRootFS(value: unknown): JsonObject {
   const what = "rootfs of image config";
   const from = expectObject(value, what);
+  refuseLookalikes(from, ["type", "diff_ids"], what);
   const type = fieldOf(from, "type");
   if (type !== "layers") throw unexpected(what, "type", '"layers"', type);
   const diffIds = optionalStrings(from, "diff_ids", what) ?? [];

@@ -45,7 +45,7 @@ const indexStruct: GoStruct = {
  * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md
  */
 export function parseIndex(source: Uint8Array | string, options: DocumentOptions = {}): Index {
-  const document = parseDocument(source, "index", isIndexType, options);
+  const document = parseDocument(source, "index", Object.keys(indexStruct), isIndexType, options);
   const subject = fieldOf(document, "subject");
   return withoutNulls({
     ...document,

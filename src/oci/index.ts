@@ -52,8 +52,8 @@ export {
   MEDIA_TYPE_LAYER_ZSTD,
   MEDIA_TYPE_MANIFEST,
 } from "./media-types.js";
-export { formatPlatform, normalizePlatform, type Platform, parsePlatform } from "./platform.js";
-export { type PlatformMatcher, platformMatcher } from "./platform-match.js";
+export { formatPlatform, hostPlatform, normalizePlatform, type Platform, parsePlatform } from "./platform.js";
+export { orderedPlatformMatcher, type PlatformMatcher, platformMatcher } from "./platform-match.js";
 export { formatReference, normalizeReference, parseReference, type Reference } from "./reference.js";
 export {
   encodeSpec,

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, ResourceExhaustedError } from "../errors.js";
+import { checkDepth, checkKeys } from "./json-structure.js";
 
 /** A JSON object as it was read: nothing about its fields is known. */
 export type JsonObject = { readonly [key: string]: unknown };
@@ -96,6 +97,28 @@ export function fieldOf(from: JsonObject, field: string): unknown {
   return Object.hasOwn(from, field) ? (from[field] ?? undefined) : undefined;
 }
 
+/**
+ * Refuses fields that Go would take for a known one in other letters: it would read a document otherwise than it looks here.
+ *
+ * @throws {InvalidArgumentError} when there is one.
+ * @see https://pkg.go.dev/encoding/json@go1.24.0#Unmarshal
+ */
+export function refuseLookalikes(from: JsonObject, fields: Iterable<string>, what: string): void {
+  const known = new Map([...fields].map((field) => [folded(field), field]));
+  for (const key of Object.keys(from)) {
+    const field = known.get(folded(key));
+    if (field === undefined || field === key) continue;
+    throw new InvalidArgumentError(
+      `Cannot parse ${what}: it has ${JSON.stringify(key)}, which can be taken for ${JSON.stringify(field)}`,
+    );
+  }
+}
+
+/** A field's name as Go compares it: in any case of letters, of which some beyond ASCII are another case of one within. */
+export function folded(field: string): string {
+  return field.toUpperCase().toLowerCase();
+}
+
 /** The error for a field that is not what it should be. */
 export function unexpected(what: string, field: string, expected: string, value: unknown): InvalidArgumentError {
   return new InvalidArgumentError(`Cannot parse ${what}: expected ${field} to be ${expected}, got ${kindOf(value)}`);
@@ -119,9 +142,6 @@ function textOf(source: Uint8Array | string, what: string): string {
   }
 }
 
-// Far more than any document needs, and far less than would exhaust the stack of who walks the result.
-const maxDepth = 512;
-
 const stringsAndNumbers = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 function parseJson(text: string, what: string): unknown {
@@ -132,6 +152,7 @@ function parseJson(text: string, what: string): unknown {
   } catch (cause) {
     throw new InvalidArgumentError(`Cannot parse ${what}: ${(cause as Error).message}`, { cause });
   }
+  checkKeys(text, what);
   if (!/\d{16}/.test(text)) return value;
   // Limits in a runtime spec reach 2^64-1 ("no limit"), and Go refuses the neighbour a double would write instead.
   const quoted = text.replace(stringsAndNumbers, (token) =>
@@ -147,20 +168,4 @@ function restoreIntegers(value: unknown, quoted: unknown): unknown {
   const [into, from] = [value as Record<string, unknown>, quoted as JsonObject];
   for (const key of Object.keys(into)) into[key] = restoreIntegers(into[key], from[key]);
   return value;
-}
-
-function checkDepth(text: string, what: string): void {
-  let depth = 0;
-  let inString = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const character = text[at];
-    if (inString) {
-      if (character === "\\") at += 1;
-      else if (character === '"') inString = false;
-    } else if (character === '"') inString = true;
-    else if (character === "[" || character === "{") {
-      depth += 1;
-      if (depth > maxDepth) throw new InvalidArgumentError(`Cannot parse ${what}: nested deeper than ${maxDepth}`);
-    } else if (character === "]" || character === "}") depth -= 1;
-  }
 }

@@ -48,7 +48,7 @@ const manifestStruct: GoStruct = {
  * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md
  */
 export function parseManifest(source: Uint8Array | string, options: DocumentOptions = {}): Manifest {
-  const document = parseDocument(source, "manifest", isManifestType, options);
+  const document = parseDocument(source, "manifest", Object.keys(manifestStruct), isManifestType, options);
   const subject = fieldOf(document, "subject");
   return withoutNulls({
     ...document,

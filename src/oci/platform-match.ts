@@ -1,4 +1,5 @@
 import { normalizePlatform, type Platform } from "./platform.js";
+import { runsOnWindows, windowsBuild } from "./windows-version.js";
 
 /** Says which platforms run on one machine, and which of them run better. */
 export interface PlatformMatcher {
@@ -21,49 +22,101 @@ export interface PlatformMatcher {
  */
 export function platformMatcher(platform: Platform): PlatformMatcher {
   const wanted = normalizePlatform(platform);
-  const runs = cpusOf(wanted.architecture, wanted.variant ?? "");
-  const rank = (candidate: Platform): number => {
+  return orderedMatcher(
+    cpusOf(wanted.architecture, wanted.variant ?? "").map((cpu) => ({ platform: wanted, cpu: cpuName(cpu) })),
+  );
+}
+
+/**
+ * Makes a matcher for exactly the platforms named, the first the best: nothing older stands in for one. With a single platform that
+ * is what containerd calls strict.
+ *
+ * @example
+ * ```ts
+ * const strict = orderedPlatformMatcher(parsePlatform("linux/arm/v7")); // no arm/v6
+ * ```
+ * @see https://github.com/containerd/platforms/blob/v1.0.0-rc.1/compare.go
+ */
+export function orderedPlatformMatcher(...platforms: readonly Platform[]): PlatformMatcher {
+  return orderedMatcher(
+    platforms.map((one) => {
+      const platform = normalizePlatform(one);
+      return { platform, cpu: cpuName(platform) };
+    }),
+  );
+}
+
+interface Choice {
+  readonly platform: Platform;
+  readonly cpu: string;
+}
+
+/** A place among the choices, after more features a better one, after a newer Windows. */
+type Rank = readonly [place: number, features: number, build: number];
+
+function orderedMatcher(choices: readonly Choice[]): PlatformMatcher {
+  const rank = (candidate: Platform): Rank => {
     const other = normalizePlatform(candidate);
-    const place = runs.indexOf(cpuName(other.architecture, other.variant ?? ""));
-    const fits = other.os === wanted.os && sameBuild(wanted, other) && hasFeatures(wanted, other);
-    return place === -1 || !fits ? Number.POSITIVE_INFINITY : place;
+    const cpu = cpuName(other);
+    const runs = (features: boolean): number =>
+      choices.findIndex(
+        (choice) =>
+          choice.cpu === cpu &&
+          choice.platform.os === other.os &&
+          runsOnWindows(choice.platform, other) &&
+          (!features || hasFeatures(choice.platform, other)),
+      );
+    const features = other["os.features"]?.length ?? 0;
+    const build = other.os === "windows" ? windowsBuild(other["os.version"]) : 0;
+    const place = runs(true);
+    if (place !== -1) return [place, -features, -build];
+    // What lacks nothing but a feature is nearer than what is for another machine.
+    const near = runs(false);
+    return [near === -1 ? Number.POSITIVE_INFINITY : choices.length + near, 0, 0];
   };
   return {
-    matches: (candidate) => rank(candidate) !== Number.POSITIVE_INFINITY,
+    matches: (candidate) => rank(candidate)[0] < choices.length,
     compare(a, b): number {
       const [first, second] = [rank(a), rank(b)];
-      return first === second ? 0 : first - second;
+      const at = first.findIndex((part, index) => part !== second[index]);
+      return at === -1 ? 0 : (first[at] ?? 0) < (second[at] ?? 0) ? -1 : 1;
     },
   };
 }
 
+type Cpu = Pick<Platform, "architecture" | "variant">;
+
 /** The machine itself and the older ones it stands in for, nearest first. */
-function cpusOf(architecture: string, variant: string): readonly string[] {
-  const own = cpuName(architecture, variant);
+function cpusOf(architecture: string, variant: string): readonly Cpu[] {
+  const own = { architecture, variant };
   switch (architecture) {
     case "amd64":
-      return [own, ...countDown(numberOf(variant, 1) - 1, 1).map((level) => cpuName("amd64", `v${level}`)), "386"];
+      return [own, ...levels("amd64", numberOf(variant, 1) - 1, 1), { architecture: "386" }];
     case "arm":
-      return [own, ...countDown(numberOf(variant, 7) - 1, 5).map((level) => cpuName("arm", `v${level}`))];
+      return [own, ...levels("arm", numberOf(variant, 7) - 1, 5)];
     case "arm64":
-      return [own, ...olderArm64(variant), ...countDown(8, 5).map((level) => cpuName("arm", `v${level}`))];
+      return [own, ...olderArm64(variant), ...levels("arm", 8, 5)];
     default:
       return [own];
   }
 }
 
 // Armv9.0 holds everything of Armv8.5, 9.1 of 8.6, and so on.
-function olderArm64(variant: string): readonly string[] {
+function olderArm64(variant: string): readonly Cpu[] {
   const [, major = "8", minor = "0"] = /^v([89])(?:\.(\d))?$/.exec(variant || "v8") ?? [];
-  const older = (line: number, from: number): readonly string[] =>
-    countDown(from, 0).map((level) => cpuName("arm64", level === 0 ? `v${line}` : `v${line}.${level}`));
+  const older = (line: number, from: number): readonly Cpu[] =>
+    countDown(from, 0).map((level) => ({ architecture: "arm64", variant: `v${line}.${level}` }));
   if (major === "8") return older(8, Number(minor) - 1);
   return [...older(9, Number(minor) - 1), ...older(8, Number(minor) + 5)];
 }
 
-function cpuName(architecture: string, variant: string): string {
-  const { variant: plain } = normalizePlatform({ os: "", architecture, variant });
-  return plain === undefined ? architecture : `${architecture}/${plain}`;
+function levels(architecture: string, from: number, to: number): readonly Cpu[] {
+  return countDown(from, to).map((level) => ({ architecture, variant: `v${level}` }));
+}
+
+function cpuName({ architecture, variant = "" }: Cpu): string {
+  const plain = normalizePlatform({ os: "", architecture, variant });
+  return plain.variant === undefined ? plain.architecture : `${plain.architecture}/${plain.variant}`;
 }
 
 function numberOf(variant: string, otherwise: number): number {
@@ -75,14 +128,8 @@ function countDown(from: number, to: number): readonly number[] {
   return Array.from({ length: Math.max(0, from - to + 1) }, (_, index) => from - index);
 }
 
-// Windows containers run on the build of Windows they were made for: the first three numbers of its version.
-function sameBuild(wanted: Platform, other: Platform): boolean {
-  const [mine, theirs] = [wanted["os.version"] ?? "", other["os.version"] ?? ""];
-  if (wanted.os !== "windows" || mine === "" || theirs === "") return true;
-  const build = (version: string): string => version.split(".").slice(0, 3).join(".");
-  return build(mine) === build(theirs);
-}
-
 function hasFeatures(wanted: Platform, other: Platform): boolean {
-  return (other["os.features"] ?? []).every((feature) => wanted["os.features"]?.includes(feature) === true);
+  // Every Windows has win32k unless it is told apart by it, and older images do not say so.
+  const needed = (other["os.features"] ?? []).filter((feature) => wanted.os !== "windows" || feature !== "win32k");
+  return needed.every((feature) => wanted["os.features"]?.includes(feature) === true);
 }

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../errors.js";
-import { expectObject, optionalString, optionalStrings } from "./json.js";
+import { expectObject, optionalString, optionalStrings, refuseLookalikes } from "./json.js";
 
 /**
  * What machine and system something runs on, in Go's names for them.
@@ -39,39 +39,90 @@ const knownArchitectures: ReadonlySet<string> = new Set(
  */
 export function parsePlatformObject(value: unknown): Platform {
   const from = expectObject(value, "platform");
-  for (const field of ["architecture", "os", "os.version", "variant"]) optionalString(from, field, "platform");
+  const strings = ["architecture", "os", "os.version", "variant"];
+  refuseLookalikes(from, [...strings, "os.features"], "platform");
+  for (const field of strings) optionalString(from, field, "platform");
   optionalStrings(from, "os.features", "platform");
   // Go writes both fields always, empty when it does not know them.
   return { ...from, architecture: from["architecture"] ?? "", os: from["os"] ?? "" } as Platform;
 }
 
 /**
- * Reads `os`, `arch`, `os/arch` or `os/arch/variant`; what is left out is linux, and amd64.
+ * Reads `os`, `arch`, `os/arch` or `os/arch/variant`; what is left out is linux, and amd64. The version and the features of the
+ * operating system may follow it in brackets.
  *
  * @throws {InvalidArgumentError} when it is none of these.
  * @example
  * ```ts
  * parsePlatform("linux/aarch64"); // { os: "linux", architecture: "arm64" }
+ * parsePlatform("windows(10.0.20348)/amd64"); // { os: "windows", "os.version": "10.0.20348", architecture: "amd64" }
  * ```
  */
 export function parsePlatform(text: string): Platform {
-  const parts = text.split("/");
-  if (parts.length > 3 || !parts.every((part) => /^[A-Za-z0-9_.-]+$/.test(part))) throw malformed(text);
-  const [first = "", second, third] = parts;
-  if (second !== undefined) {
-    return normalizePlatform({ os: first, architecture: second, ...(third === undefined ? {} : { variant: third }) });
+  const [first = "", ...rest] = text.split("/");
+  const [, system = "", version, features] =
+    /^([A-Za-z0-9_.-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?$/.exec(first) ?? [];
+  if (system === "" || rest.length > 2 || !rest.every((part) => /^[A-Za-z0-9_.-]+$/.test(part))) throw malformed(text);
+  const options = parseSystemOptions(version, features, text);
+  const [architecture, variant] = rest;
+  if (architecture !== undefined) {
+    return normalizePlatform({ os: system, architecture, ...(variant === undefined ? {} : { variant }), ...options });
   }
-  const os = normalizeSystem(first);
-  if (knownSystems.has(os)) return { os, architecture: "amd64" };
+  const os = normalizeSystem(system);
+  if (knownSystems.has(os)) return normalizePlatform({ os, architecture: "amd64", ...options });
   const platform = normalizePlatform({ os: "linux", architecture: first });
   if (knownArchitectures.has(platform.architecture)) return platform;
   throw malformed(text);
 }
 
-/** Writes a platform as `os/arch` or `os/arch/variant`, in Go's names. */
-export function formatPlatform(platform: Platform): string {
-  const { os, architecture, variant } = normalizePlatform(platform);
-  return [os || "unknown", architecture, variant].filter((part) => part !== undefined && part !== "").join("/");
+function parseSystemOptions(version = "", features = "", text: string): Pick<Platform, "os.version" | "os.features"> {
+  try {
+    return {
+      ...(version === "" ? {} : { "os.version": decodeURIComponent(version) }),
+      ...(features === "" ? {} : { "os.features": features.slice(1).split("+").map(decodeURIComponent) }),
+    };
+  } catch (cause) {
+    throw malformed(text, cause);
+  }
+}
+
+/**
+ * Writes a platform as `os/arch` or `os/arch/variant`, in Go's names; with `systemOptions` also the version and the features of the
+ * operating system, so that {@link parsePlatform} gives the same back.
+ */
+export function formatPlatform(
+  platform: Platform,
+  { systemOptions = false }: { readonly systemOptions?: boolean | undefined } = {},
+): string {
+  const {
+    os,
+    architecture,
+    variant,
+    "os.version": version = "",
+    "os.features": features = [],
+  } = normalizePlatform(platform);
+  const options = [version, ...features].map(escapeOption).join("+");
+  const system = systemOptions && options !== "" ? `${os}(${options})` : os;
+  return [system || "unknown", architecture, variant].filter((part) => part !== undefined && part !== "").join("/");
+}
+
+/**
+ * The platform of the Linux containers this machine runs: Linux, whatever its own system, on its own CPU.
+ *
+ * @example
+ * ```ts
+ * formatPlatform(hostPlatform()); // "linux/arm64"
+ * ```
+ */
+export function hostPlatform(): Platform {
+  const architectures: Readonly<Record<string, string>> = {
+    x64: "amd64",
+    ia32: "386",
+    mipsel: "mipsle",
+    // Node runs on the little-endian one only.
+    ppc64: "ppc64le",
+  };
+  return normalizePlatform({ os: "linux", architecture: architectures[process.arch] ?? process.arch });
 }
 
 /**
@@ -93,6 +144,11 @@ export function normalizePlatform(platform: Platform): Platform {
     ...(features === undefined ? {} : { "os.features": [...new Set(features)].sort() }),
     ...(variant === "" ? {} : { variant }),
   };
+}
+
+// encodeURIComponent would let brackets through.
+function escapeOption(option: string): string {
+  return option.replaceAll(/[%+()/]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 function normalizeSystem(os: string): string {
@@ -124,8 +180,9 @@ function normalizeCpu(architecture: string, variant: string): readonly [architec
   }
 }
 
-function malformed(text: string): InvalidArgumentError {
+function malformed(text: string, cause?: unknown): InvalidArgumentError {
   return new InvalidArgumentError(
     `Cannot parse platform ${JSON.stringify(text.slice(0, 160))}: expected "os", "arch", "os/arch" or "os/arch/variant"`,
+    cause === undefined ? {} : { cause },
   );
 }

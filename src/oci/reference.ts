@@ -17,7 +17,7 @@ const label = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
 const domainGrammar = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
 const componentGrammar = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const tagGrammar = /^\w[\w.-]{0,127}$/;
-const maxNameLength = 255;
+const maxRepositoryLength = 255;
 
 /**
  * Reads a full name: the registry must be there, and nothing is made up.
@@ -42,7 +42,9 @@ export function parseReference(text: string): Reference {
       `${JSON.stringify(repository)} is not a name of lower-case letters, digits and single separators`,
     );
   }
-  if (name.length > maxNameLength) throw malformed(text, `expected at most ${maxNameLength} characters before the tag`);
+  if (repository.length > maxRepositoryLength) {
+    throw malformed(text, `expected at most ${maxRepositoryLength} characters between registry and tag`);
+  }
   if (tag !== undefined && !tagGrammar.test(tag)) throw malformed(text, `${JSON.stringify(tag)} is not a tag`);
   return {
     domain,

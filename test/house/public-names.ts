@@ -31,9 +31,9 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
       MEDIA_TYPE_DOCKER_LAYER_ZSTD MEDIA_TYPE_DOCKER_MANIFEST MEDIA_TYPE_DOCKER_MANIFEST_LIST MEDIA_TYPE_EMPTY_JSON
       MEDIA_TYPE_IMAGE_CONFIG MEDIA_TYPE_INDEX MEDIA_TYPE_LAYER MEDIA_TYPE_LAYER_GZIP MEDIA_TYPE_LAYER_ZSTD
       MEDIA_TYPE_MANIFEST algorithmOf cgroupsPathFor chainId chainIds defaultSpec digestOf digester encodeIndex
-      encodeManifest encodeSpec formatPlatform formatReference isConfigType isDigest isIndexType isLayerType
-      isManifestType isNonDistributableType layerCompression normalizePlatform normalizeReference parseDescriptor
-      parseDigest parseImageConfig parseIndex parseManifest parsePlatform parseReference parseSpec parseUser
+      encodeManifest encodeSpec formatPlatform formatReference hostPlatform isConfigType isDigest isIndexType
+      isLayerType isManifestType isNonDistributableType layerCompression normalizePlatform normalizeReference
+      orderedPlatformMatcher parseDescriptor parseDigest parseImageConfig parseIndex parseManifest parsePlatform parseReference parseSpec parseUser
       platformMatcher resolveUser verifyBytes verifyingDigester withAddedCapabilities withAnnotations withArgs
       withCapabilities withCgroupsPath withCpuQuota withCpuShares withCwd withDevices withDroppedCapabilities
       withEnv withHostNamespace withHostname withImageConfig withMemoryLimit withMounts withNamespacePath

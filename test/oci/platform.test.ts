@@ -2,8 +2,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { InvalidArgumentError } from "../../src/errors.js";
-import { formatPlatform, normalizePlatform, type Platform, parsePlatform } from "../../src/oci/platform.js";
-import { platformMatcher } from "../../src/oci/platform-match.js";
+import {
+  formatPlatform,
+  hostPlatform,
+  normalizePlatform,
+  type Platform,
+  parsePlatform,
+} from "../../src/oci/platform.js";
+import { orderedPlatformMatcher, platformMatcher } from "../../src/oci/platform-match.js";
 
 const anyPlatform: fc.Arbitrary<Platform> = fc.record(
   {
@@ -49,8 +55,39 @@ describe("parsePlatform", () => {
     });
   }
 
+  it("reads and writes version and features of the system", () => {
+    const windows = { os: "windows", architecture: "amd64", "os.version": "10.0.17763", "os.features": ["win32k"] };
+    assert.deepEqual(parsePlatform("windows(10.0.17763+win32k)/amd64"), windows);
+    assert.equal(formatPlatform(windows), "windows/amd64");
+    assert.equal(formatPlatform(windows, { systemOptions: true }), "windows(10.0.17763+win32k)/amd64");
+    assert.deepEqual(parsePlatform("linux(+b+a)"), { os: "linux", architecture: "amd64", "os.features": ["a", "b"] });
+    assert.deepEqual(parsePlatform("linux(a%2Bb)/arm64")["os.version"], "a+b");
+    assert.equal(formatPlatform(parsePlatform("arm64"), { systemOptions: true }), "linux/arm64");
+  });
+
+  it("reads back what it wrote", () => {
+    const option = fc.stringMatching(/^[A-Za-z0-9_.%+()/-]{1,8}$/);
+    const platforms = fc.record(
+      {
+        os: fc.constantFrom("linux", "windows", "plan9", "odd-one"),
+        architecture: fc.constantFrom("amd64", "arm", "arm64", "pdp11"),
+        variant: fc.constantFrom("v6", "v7", "v8", "v9"),
+        "os.version": option,
+        "os.features": fc.array(option, { minLength: 1, maxLength: 3 }),
+      },
+      { requiredKeys: ["os", "architecture"] },
+    );
+    fc.assert(
+      fc.property(platforms, (platform) => {
+        const text = formatPlatform(platform, { systemOptions: true });
+        assert.deepEqual(parsePlatform(text), normalizePlatform(platform));
+      }),
+    );
+  });
+
   it("refuses everything else", () => {
-    for (const text of ["", "*", "linux/", "/amd64", "a/b/c/d", "pdp11", "linux/amd64\n", "linux amd64"]) {
+    const bad = ["", "*", "linux/", "/amd64", "a/b/c/d", "pdp11", "linux/amd64\n", "linux amd64", "amd64(1)"];
+    for (const text of [...bad, "linux()x", "linux(1", "linux(%zz)", "linux(1+)", "linux/amd64(1)", "(1)/amd64"]) {
       assert.throws(() => parsePlatform(text), InvalidArgumentError, text);
     }
   });
@@ -124,8 +161,66 @@ describe("platformMatcher", () => {
         assert.equal(matcher.matches(machine), true);
         assert.equal(Math.sign(matcher.compare(a, b)) + Math.sign(matcher.compare(b, a)), 0);
         assert.ok(matcher.compare(machine, a) <= 0);
+        if (matcher.compare(a, b) <= 0 && matcher.compare(b, machine) <= 0) assert.ok(matcher.compare(a, machine) <= 0);
       }),
     );
+  });
+
+  it("takes exactly what is named, in the order it is named", () => {
+    const strict = orderedPlatformMatcher(parsePlatform("linux/arm/v7"));
+    assert.equal(strict.matches({ os: "linux", architecture: "armhf" }), true);
+    assert.equal(strict.matches(parsePlatform("linux/arm/v6")), false);
+    assert.equal(orderedPlatformMatcher(parsePlatform("amd64")).matches(parsePlatform("386")), false);
+    assert.equal(orderedPlatformMatcher().matches(parsePlatform("amd64")), false);
+    const ordered = orderedPlatformMatcher(...["linux/s390x", "linux/amd64"].map((text) => parsePlatform(text)));
+    const texts = ["linux/arm64", "linux/amd64", "linux/s390x"];
+    const sorted = texts.map((text) => parsePlatform(text)).sort((a, b) => ordered.compare(a, b));
+    assert.deepEqual(
+      sorted.map((platform) => formatPlatform(platform)),
+      [...texts].reverse(),
+    );
+  });
+
+  it("knows which Windows runs the containers of which", () => {
+    const on = (build: number) => ({ os: "windows", architecture: "amd64", "os.version": `10.0.${build}.77` });
+    const runs: readonly [machine: number, ...containers: number[]][] = [
+      [17763, 17763],
+      [19042, 19042],
+      [20348, 20348],
+      [22621, 20348, 22621],
+      [25398, 20348, 22621, 25398],
+      [26100, 20348, 22621, 25398, 26100],
+      [27000, 26100, 27000],
+    ];
+    const builds = [14393, 17763, 19042, 20348, 22621, 25398, 26100, 27000, 28000];
+    for (const [machine, ...containers] of runs) {
+      const matcher = platformMatcher(on(machine));
+      assert.deepEqual(
+        builds.filter((build) => matcher.matches(on(build))),
+        containers,
+        `${machine}`,
+      );
+      const sorted = builds.map(on).sort((a, b) => matcher.compare(a, b));
+      assert.deepEqual(sorted.slice(0, containers.length), containers.map(on).reverse());
+    }
+    assert.equal(platformMatcher(on(20348)).matches({ ...on(1), "os.version": "11.0.20348" }), false);
+    assert.equal(platformMatcher(on(20348)).matches({ ...on(1), "os.version": "odd" }), false);
+    assert.equal(platformMatcher(on(20348)).matches({ os: "windows", architecture: "amd64" }), true);
+    assert.equal(platformMatcher({ os: "windows", architecture: "amd64" }).matches(on(1)), true);
+    assert.equal(platformMatcher(on(20348)).matches({ ...on(20348), "os.features": ["win32k"] }), true);
+  });
+
+  it("prefers what uses more of the machine's features", () => {
+    const amd64 = { os: "linux", architecture: "amd64" };
+    const matcher = platformMatcher({ ...amd64, "os.features": ["a", "b"] });
+    const wanted = [["a", "b"], ["a"], [], ["c"]].map((features) => ({ ...amd64, "os.features": features }));
+    const sorted = [{ os: "linux", architecture: "s390x" }, ...wanted].reverse().sort((a, b) => matcher.compare(a, b));
+    assert.deepEqual(sorted, [...wanted, { os: "linux", architecture: "s390x" }]);
+  });
+
+  it("knows what containers this machine runs", () => {
+    assert.equal(hostPlatform().os, "linux");
+    assert.equal(formatPlatform(parsePlatform(formatPlatform(hostPlatform()))), formatPlatform(hostPlatform()));
   });
 
   it("compares the build of Windows, and features", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { InvalidArgumentError } from "../../src/errors.js";
-import { formatReference, normalizeReference, parseReference } from "../../src/oci/reference.js";
+import { formatReference, normalizeReference, parseReference, type Reference } from "../../src/oci/reference.js";
 
 const digest = `sha256:${"a1".repeat(32)}`;
 
@@ -23,6 +23,13 @@ describe("normalizeReference", () => {
     ["[::1]:5000/app", "[::1]:5000/app:latest"],
     [`redis@${digest}`, `docker.io/library/redis@${digest}`],
     [`redis:7@${digest}`, `docker.io/library/redis:7@${digest}`],
+    ["DOCKER.IO/a/b", "DOCKER.IO/a/b:latest"],
+    ["docker.io/library/redis:7", "docker.io/library/redis:7"],
+    ["localhost", "docker.io/library/localhost:latest"],
+    ["localhost:5000", "docker.io/library/localhost:5000"],
+    ["127.0.0.1/a", "127.0.0.1/a:latest"],
+    [`localhost:5000/a@${digest}`, `localhost:5000/a@${digest}`],
+    [`${"h".repeat(60)}.example/${"a".repeat(255)}`, `${"h".repeat(60)}.example/${"a".repeat(255)}:latest`],
     ["a__b-c---d.e", "docker.io/library/a__b-c---d.e:latest"],
   ];
   for (const [text, expected] of table) {
@@ -94,6 +101,23 @@ describe("parseReference", () => {
     assert.deepEqual(parseReference("localhost/bb"), { domain: "localhost", repository: "bb" });
     assert.throws(() => parseReference("redis"), /expected a registry, a slash and a name/);
     assert.throws(() => parseReference("redis:7"), InvalidArgumentError);
+  });
+
+  it("gives back the parts that were written, whatever they are", () => {
+    const references = fc.record(
+      {
+        domain: fc.constantFrom("localhost", "HOST", "h:1", "[::1]:80", "a.b.c", "docker.io"),
+        repository: fc.stringMatching(/^[a-z0-9]{1,5}(?:[._/-][a-z0-9]{1,5}){0,3}$/),
+        tag: fc.stringMatching(/^\w[\w.-]{0,10}$/),
+        digest: fc.constantFrom(digest, `sha512:${"0f".repeat(64)}`),
+      },
+      { requiredKeys: ["domain", "repository"], noNullPrototype: true },
+    );
+    fc.assert(
+      fc.property(references, (reference) => {
+        assert.deepEqual(parseReference(formatReference(reference as Reference)), reference);
+      }),
+    );
   });
 
   it("answers a hostile name quickly", () => {
