@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../errors.js";
+import type { Info, Status } from "./store.js";
 
 /** Finds the value of a field; undefined when there is no such field. */
 export type FieldLookup = (path: readonly string[]) => string | undefined;
@@ -23,6 +24,22 @@ export function parseFilters(filters: readonly string[]): (lookup: FieldLookup) 
         return value !== undefined && holds(value);
       }),
     );
+}
+
+/** What a store's `list` asks of each blob. */
+export function infoMatcher(filters: readonly string[]): (info: Info) => boolean {
+  const matches = parseFilters(filters);
+  return ({ digest, labels }) =>
+    matches(([field, ...key]) => {
+      if (field === "digest" && key.length === 0) return digest;
+      return field === "labels" ? labels[key.join(".")] : undefined;
+    });
+}
+
+/** What a store's `statuses` asks of each ingest. */
+export function statusMatcher(filters: readonly string[]): (status: Pick<Status, "ref">) => boolean {
+  const matches = parseFilters(filters);
+  return ({ ref }) => matches(([field, ...key]) => (field === "ref" && key.length === 0 ? ref : undefined));
 }
 
 function parseFilter(text: string): Condition[] {

@@ -1,5 +1,8 @@
 export { type BlobOptions, type ReadBlobOptions, readBlob, writeBlob } from "./blob.js";
 export { type FilterOperator, filter } from "./filter.js";
+export type { LayoutOptions } from "./layout/layout-directory.js";
+export type { LayoutIndex } from "./layout/layout-index.js";
+export { LayoutStore } from "./layout/layout-store.js";
 export { MemoryStore } from "./memory.js";
 export type {
   CommitOptions,

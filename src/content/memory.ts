@@ -9,7 +9,7 @@ import {
 import type { Descriptor } from "../oci/descriptor.js";
 import { type Digest, parseDigest } from "../oci/digest.js";
 import { putThroughWriter } from "./blob.js";
-import { parseFilters } from "./filter-match.js";
+import { infoMatcher, statusMatcher } from "./filter-match.js";
 import { applyLabels } from "./labels.js";
 import { MemoryIngest, type MemoryRoom, statusOf } from "./memory-ingest.js";
 import { MemoryWriter } from "./memory-writer.js";
@@ -78,14 +78,10 @@ export class MemoryStore implements Store {
 
   /** @inheritDoc */
   async *list(filters: readonly string[] = [], call: CallOptions = {}): AsyncGenerator<Info, void, undefined> {
-    const matches = parseFilters(filters);
+    const matches = infoMatcher(filters);
     for (const { info } of [...this.#room.blobs.values()]) {
       call.signal?.throwIfAborted();
-      const found = matches(([field, ...key]) => {
-        if (field === "digest" && key.length === 0) return info.digest;
-        return field === "labels" ? info.labels[key.join(".")] : undefined;
-      });
-      if (found) yield { ...info };
+      if (matches(info)) yield { ...info };
     }
   }
 
@@ -114,12 +110,10 @@ export class MemoryStore implements Store {
 
   /** @inheritDoc */
   async *statuses(filters: readonly string[] = [], call: CallOptions = {}): AsyncGenerator<Status, void, undefined> {
-    const matches = parseFilters(filters);
+    const matches = statusMatcher(filters);
     for (const ingest of [...this.#room.ingests.values()]) {
       call.signal?.throwIfAborted();
-      if (matches(([field, ...key]) => (field === "ref" && key.length === 0 ? ingest.ref : undefined))) {
-        yield statusOf(ingest);
-      }
+      if (matches(ingest)) yield statusOf(ingest);
     }
   }
 

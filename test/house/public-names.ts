@@ -50,10 +50,10 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
   },
   "./content": {
     values: words(`
-      MemoryStore children filter gcLabels readBlob walk writeBlob
+      LayoutStore MemoryStore children filter gcLabels readBlob walk writeBlob
     `),
     types: words(`
-      BlobOptions CommitOptions FilterOperator Info IngestManager Ingester Manager Node Provider PutOptions Range
+      BlobOptions CommitOptions FilterOperator Info IngestManager Ingester LayoutIndex LayoutOptions Manager Node Provider PutOptions Range
       ReadBlobOptions Status Store WalkOptions Writer WriterOptions
     `),
   },
