@@ -1,14 +1,12 @@
 import type { CallOptions } from "../call-options.js";
-import { readBlob } from "../content/blob.js";
+import { orUndefined } from "../content/found.js";
+import { readImageConfig, readManifest, rootFSOf } from "../content/image-manifest.js";
+import { indexEntries } from "../content/index-entries.js";
 import type { Provider } from "../content/store.js";
-import { isNotFound } from "../errors.js";
-import { chainId } from "../oci/chain-id.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
-import { type ImageConfig, parseImageConfig } from "../oci/image-config.js";
-import { parseIndex } from "../oci/image-index.js";
-import { parseManifest } from "../oci/manifest.js";
-import { isIndexType, isManifestType } from "../oci/media-types.js";
+import type { ImageConfig } from "../oci/image-config.js";
+import { isConfigType, isManifestType } from "../oci/media-types.js";
 
 /** One platform's image inside what an image name stands for. */
 export interface PlatformImage {
@@ -16,8 +14,6 @@ export interface PlatformImage {
   readonly config: ImageConfig;
   readonly chainId: Digest;
 }
-
-const DEEPEST_INDEX = 4;
 
 /**
  * Every platform's image under `target` whose documents are in the store; those that were never fetched are passed
@@ -27,21 +23,26 @@ export async function* platformImages(
   provider: Provider,
   target: Descriptor,
   call: CallOptions = {},
-  depth = 0,
 ): AsyncGenerator<PlatformImage, void, undefined> {
-  if (isIndexType(target.mediaType) && depth < DEEPEST_INDEX) {
-    const index = parseIndex(await readBlob(provider, target, call));
-    for (const child of index.manifests) yield* platformImages(provider, child, call, depth + 1);
-    return;
+  for await (const { descriptor, parent } of indexEntries(provider, target, call)) {
+    if (!isManifestType(descriptor.mediaType)) continue;
+    const image = platformImage(provider, descriptor, call);
+    const found = parent === undefined ? await image : await orUndefined(image);
+    if (found !== undefined) yield found;
   }
-  if (!isManifestType(target.mediaType)) return;
-  try {
-    const manifest = parseManifest(await readBlob(provider, target, call));
-    const config = parseImageConfig(await readBlob(provider, manifest.config, call));
-    if (config.rootfs.diff_ids.length > 0) yield { manifest: target, config, chainId: chainId(config.rootfs.diff_ids) };
-  } catch (reason) {
-    if (depth === 0 || !isNotFound(reason)) throw reason;
-  }
+}
+
+/** What a manifest describes, when that is an image with layers. */
+async function platformImage(
+  provider: Provider,
+  descriptor: Descriptor,
+  call: CallOptions,
+): Promise<PlatformImage | undefined> {
+  const { manifest } = await readManifest(provider, descriptor, call);
+  if (!isConfigType(manifest.config.mediaType)) return undefined;
+  const config = await readImageConfig(provider, manifest.config, call);
+  const { chainId } = rootFSOf(config);
+  return chainId === undefined ? undefined : { manifest: descriptor, config, chainId };
 }
 
 /** The platform's image whose unpacked layers are the snapshot `chain`: the one a container really stands on. */

@@ -1,5 +1,6 @@
 import type { CallOptions } from "../call-options.js";
 import type { CheckpointPlan } from "../checkpoint/plan.js";
+import { orUndefined } from "../content/found.js";
 import { AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
@@ -7,7 +8,6 @@ import type { Platform } from "../oci/platform.js";
 import { imageOnChain } from "./base-image.js";
 import type { ContainerRecord } from "./container-record.js";
 import { daemonPlatform, requireCheckpointSupport, requirePlugin, requireZstd } from "./features.js";
-import { orUndefined } from "./found.js";
 import type { Image } from "./image.js";
 import type { Services } from "./services.js";
 import { findTask, type Task, type TaskStatus } from "./task.js";

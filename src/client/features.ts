@@ -39,6 +39,14 @@ export async function daemonPlatform(services: Services, call: CallOptions): Pro
   return platforms?.[0] ?? { os: "linux", architecture: "amd64" };
 }
 
+/** The snapshotters the daemon could load. */
+export async function loadedSnapshotters(services: Services, call: CallOptions): Promise<readonly string[]> {
+  const all = await plugins(services, call);
+  return all
+    .filter(({ type, initError }) => type === "io.containerd.snapshotter.v1" && initError === undefined)
+    .map(({ id }) => id);
+}
+
 /**
  * Asks the runtime itself whether it was built to checkpoint. Daemons before 2.0 cannot be asked, and a runtime that
  * says nothing is given the benefit of the doubt.

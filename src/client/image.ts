@@ -1,43 +1,28 @@
 import type { Image as ImageMessage } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
-import { readBlob } from "../content/blob.js";
-import type { Provider } from "../content/store.js";
-import { FailedPreconditionError, isNotFound, NotFoundError } from "../errors.js";
-import { chainId } from "../oci/chain-id.js";
+import { checkImage, type PlatformCheck } from "../content/image-check.js";
+import {
+  type ImageOptions,
+  type ImageRootFS,
+  readImageConfig,
+  readManifest,
+  readRootFS,
+} from "../content/image-manifest.js";
+import { imagePlatforms } from "../content/image-platforms.js";
+import { imageSize } from "../content/image-size.js";
+import { type ImageUsage, imageUsage } from "../content/image-usage.js";
+import type { PlatformChoice } from "../content/platform-choice.js";
+import { type Node, type WalkOptions, walk } from "../content/walk.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
-import { type ImageConfig, parseImageConfig } from "../oci/image-config.js";
-import { parseIndex } from "../oci/image-index.js";
-import { type Manifest, parseManifest } from "../oci/manifest.js";
-import { isConfigType, isIndexType, isManifestType } from "../oci/media-types.js";
-import { formatPlatform, type Platform } from "../oci/platform.js";
-import { platformMatcher } from "../oci/platform-match.js";
-import { daemonPlatform } from "./features.js";
+import type { ImageConfig } from "../oci/image-config.js";
+import type { Manifest } from "../oci/manifest.js";
+import type { Platform } from "../oci/platform.js";
+import { daemonPlatform, loadedSnapshotters } from "./features.js";
 import type { ImageChanges } from "./images.js";
 import type { Services } from "./services.js";
+import { isCommitted } from "./unpack.js";
 import { descriptorOf, mapOf, recordedAt } from "./wire.js";
-
-/**
- * Which platform's image to look at, and how long to wait.
- *
- * @inline
- */
-export interface PlatformOptions extends CallOptions {
-  /** The platform; that of the daemon when absent. */
-  readonly platform?: Platform | undefined;
-}
-
-/**
- * What an image's filesystem is made of.
- *
- * @inline
- */
-export interface ImageRootFS {
-  /** Digests of the unpacked layers, lowest first. */
-  readonly diffIds: readonly Digest[];
-  /** Name of the whole stack, which is also its snapshot's; `undefined` when there is no layer. */
-  readonly chainId: Digest | undefined;
-}
 
 /** An image's record as it was read: plain facts, and ways to go on from there. */
 export class Image {
@@ -64,33 +49,96 @@ export class Image {
   }
 
   /**
-   * Reads the manifest for one platform.
+   * Reads the manifest for one platform: the daemon's when none is named.
    *
    * @throws {NotFoundError} when the image has none for that platform, or it is not in the store
    */
-  async manifest(options: PlatformOptions = {}): Promise<Manifest> {
-    return (await this.#read(options)).manifest;
+  async manifest(options: ImageOptions = {}): Promise<Manifest> {
+    const { content } = this.#services;
+    return (await readManifest(content, this.target, await this.#onPlatform(options))).manifest;
   }
 
   /**
-   * Reads the config for one platform.
+   * Reads the config for one platform: the daemon's when none is named.
    *
    * @throws {NotFoundError} when the image has none for that platform, or it is not in the store
+   * @throws {FailedPreconditionError} when it is no image, such as an artifact or a checkpoint
    */
-  async config(options: PlatformOptions = {}): Promise<ImageConfig> {
-    const { manifest } = await this.#read(options);
-    return readImageConfig(this.#services.content, manifest, options);
+  async config(options: ImageOptions = {}): Promise<ImageConfig> {
+    return readImageConfig(this.#services.content, this.target, await this.#onPlatform(options));
   }
 
   /**
-   * Reads what the filesystem for one platform is made of.
+   * Reads what the filesystem for one platform is made of: the daemon's when none is named.
    *
    * @throws {NotFoundError} when the image has nothing for that platform, or it is not in the store
+   * @throws {FailedPreconditionError} when it is no image, such as an artifact or a checkpoint
    */
-  async rootFS(options: PlatformOptions = {}): Promise<ImageRootFS> {
-    const { rootfs } = await this.config(options);
-    const diffIds = rootfs.diff_ids;
-    return { diffIds, chainId: diffIds.length === 0 ? undefined : chainId(diffIds) };
+  async rootFS(options: ImageOptions = {}): Promise<ImageRootFS> {
+    return readRootFS(this.#services.content, this.target, await this.#onPlatform(options));
+  }
+
+  /**
+   * Adds up the packed bytes of the image for one platform, the daemon's when none is named; of a checkpoint all parts.
+   *
+   * @throws {NotFoundError} when the image has nothing for that platform, or a document is not in the store
+   */
+  async size(options: ImageOptions = {}): Promise<number> {
+    return imageSize(this.#services.content, this.target, await this.#onPlatform(options));
+  }
+
+  /**
+   * Lists what platforms the image is for.
+   *
+   * @throws {NotFoundError} when the target is not in the store
+   */
+  platforms(call: CallOptions = {}): Promise<readonly Platform[]> {
+    return imagePlatforms(this.#services.content, this.target, call);
+  }
+
+  /**
+   * Yields everything the image refers to, parents before children; all platforms when none is named.
+   *
+   * @throws {NotFoundError} when a document on the way is not in the store
+   */
+  walk(options: WalkOptions = {}): AsyncGenerator<Node, void, undefined> {
+    return walk(this.#services.content, this.target, options);
+  }
+
+  /**
+   * Measures the space the image takes, all platforms together when none is named; with `snapshots` also that of its unpacked layers.
+   * A `manifestLimit` alone is for the daemon's platform.
+   *
+   * @throws {NotFoundError} when `manifestLimit` is given and a document is not there
+   */
+  async usage(
+    options: { readonly snapshots?: boolean | undefined } & PlatformChoice & CallOptions = {},
+  ): Promise<ImageUsage> {
+    const { snapshots = false, ...choice } = options;
+    const ofDaemon = choice.manifestLimit !== undefined && choice.platform === undefined;
+    return imageUsage(this.#services.content, this.target, {
+      ...(ofDaemon ? await this.#onPlatform(choice) : choice),
+      ...(snapshots ? { snapshots: (snapshotter) => this.#services.snapshots(snapshotter) } : {}),
+    });
+  }
+
+  /**
+   * Looks for everything the image needs, platform by platform, and into which snapshotters it is unpacked: of those named, or of all
+   * the daemon has. Only presence and size are looked at.
+   *
+   * @throws {DataLossError} when something is there that is not what its descriptor says
+   */
+  async check(
+    options: { readonly snapshotters?: readonly string[] | undefined } & ImageOptions = {},
+  ): Promise<readonly PlatformCheck[]> {
+    const { snapshotters, ...choice } = options;
+    const { platform: _, ...call } = choice;
+    const asked = snapshotters ?? (await loadedSnapshotters(this.#services, call));
+    const unpackedInto = async (chainId: Digest): Promise<readonly string[]> => {
+      const committed = await Promise.all(asked.map((name) => isCommitted(this.#services, name, chainId, call)));
+      return asked.filter((_name, at) => committed[at]);
+    };
+    return checkImage(this.#services.content, this.target, { ...choice, unpackedInto });
   }
 
   /**
@@ -111,95 +159,9 @@ export class Image {
     return this.#services.images.delete(this.name, options);
   }
 
-  async #read(options: PlatformOptions): Promise<ImageManifest> {
-    const platform = options.platform ?? (await daemonPlatform(this.#services, options));
-    return readImageManifest(this.#services.content, this.target, platform, options);
-  }
-}
-
-/** A manifest and where it is. */
-export interface ImageManifest {
-  readonly descriptor: Descriptor;
-  readonly manifest: Manifest;
-}
-
-const DEEPEST_INDEX = 4;
-
-/**
- * Finds the manifest that suits a platform best, through indexes of indexes.
- *
- * @throws {NotFoundError} when there is none, or a document on the way is not in the store
- * @throws {FailedPreconditionError} when the target is neither an index nor a manifest
- */
-export async function readImageManifest(
-  provider: Provider,
-  target: Descriptor,
-  platform: Platform,
-  call: CallOptions = {},
-): Promise<ImageManifest> {
-  const found = await bestManifest(provider, target, platform, call, 0);
-  if (found !== undefined) return found;
-  throw new NotFoundError(`Cannot find an image for ${formatPlatform(platform)} in ${target.digest}`);
-}
-
-/** Reads the config a manifest names. */
-export async function readImageConfig(
-  provider: Provider,
-  manifest: Manifest,
-  call: CallOptions = {},
-): Promise<ImageConfig> {
-  if (!isConfigType(manifest.config.mediaType)) {
-    throw new FailedPreconditionError(
-      `Cannot read image config ${manifest.config.digest}: it is of type ${JSON.stringify(manifest.config.mediaType)}`,
-    );
-  }
-  return parseImageConfig(await readBlob(provider, manifest.config, call));
-}
-
-async function bestManifest(
-  provider: Provider,
-  target: Descriptor,
-  platform: Platform,
-  call: CallOptions,
-  depth: number,
-): Promise<ImageManifest | undefined> {
-  if (isManifestType(target.mediaType)) {
-    const manifest = parseManifest(await readBlob(provider, target, call), { mediaType: target.mediaType });
-    // A manifest named directly has no platform beside it: what it was asked for as a whole is what it is.
-    return { descriptor: target, manifest };
-  }
-  if (!isIndexType(target.mediaType) || depth === DEEPEST_INDEX) {
-    throw new FailedPreconditionError(
-      `Cannot read image ${target.digest}: ${JSON.stringify(target.mediaType)} is neither a manifest nor an index`,
-    );
-  }
-  const index = parseIndex(await readBlob(provider, target, call), { mediaType: target.mediaType });
-  const matcher = platformMatcher(platform);
-  const candidates: { readonly child: Descriptor; readonly suits: Platform }[] = [];
-  const further: Descriptor[] = [];
-  for (const child of index.manifests) {
-    if (isIndexType(child.mediaType)) further.push(child);
-    if (!isManifestType(child.mediaType)) continue;
-    const suits = child.platform ?? (await childPlatform(provider, child, call));
-    if (suits !== undefined && matcher.matches(suits)) candidates.push({ child, suits });
-  }
-  candidates.sort((a, b) => matcher.compare(a.suits, b.suits));
-  const [best] = candidates;
-  if (best !== undefined) return bestManifest(provider, best.child, platform, call, depth + 1);
-  for (const child of further) {
-    const found = await bestManifest(provider, child, platform, call, depth + 1);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** What a manifest without a platform beside it is for, from its config; `undefined` when that was never fetched. */
-async function childPlatform(provider: Provider, child: Descriptor, call: CallOptions): Promise<Platform | undefined> {
-  try {
-    const manifest = parseManifest(await readBlob(provider, child, call), { mediaType: child.mediaType });
-    return isConfigType(manifest.config.mediaType) ? await readImageConfig(provider, manifest, call) : undefined;
-  } catch (reason) {
-    if (isNotFound(reason)) return undefined;
-    throw reason;
+  async #onPlatform<O extends ImageOptions>(options: O): Promise<O> {
+    return options.platform === undefined
+      ? { ...options, platform: await daemonPlatform(this.#services, options) }
+      : options;
   }
 }

@@ -1,12 +1,12 @@
 import type { CallOptions } from "../call-options.js";
 import { type Checkpoint, checkpointName } from "../checkpoint/document.js";
+import { orUndefined } from "../content/found.js";
 import { FailedPreconditionError, NotFoundError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
 import { normalizePlatform } from "../oci/platform.js";
 import { imageOnChain, platformImages } from "./base-image.js";
 import { daemonPlatform } from "./features.js";
-import { orUndefined } from "./found.js";
 import type { Services } from "./services.js";
 import { isCommitted } from "./unpack.js";
 

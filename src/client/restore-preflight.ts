@@ -7,6 +7,7 @@ import { type CriuSetting, criuSettingsNeeded } from "../checkpoint/criu-config.
 import { type Checkpoint, checkpointName } from "../checkpoint/document.js";
 import type { RestorePlan } from "../checkpoint/restore-plan.js";
 import { readBlob } from "../content/blob.js";
+import { exists } from "../content/found.js";
 import {
   AlreadyExistsError,
   DataLossError,
@@ -20,7 +21,6 @@ import type { Spec } from "../oci/runtime-spec.js";
 import { decodeAny, unpackAny } from "../typeurl.js";
 import { criuOptionsOf } from "./criu-options.js";
 import { requirePlugin } from "./features.js";
-import { exists } from "./found.js";
 import { type RestoreBase, restoreBase } from "./restore-base.js";
 import type { Services } from "./services.js";
 import { unpackSpec } from "./spec-any.js";

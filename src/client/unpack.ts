@@ -1,4 +1,6 @@
 import type { CallOptions } from "../call-options.js";
+import { orUndefined } from "../content/found.js";
+import { readImageConfig, readManifest } from "../content/image-manifest.js";
 import { DataLossError, isAlreadyExists, isNotFound, NotFoundError } from "../errors.js";
 import { chainId, chainIds } from "../oci/chain-id.js";
 import type { Descriptor } from "../oci/descriptor.js";
@@ -8,8 +10,6 @@ import { platformMatcher } from "../oci/platform-match.js";
 import type { PlatformImage } from "./base-image.js";
 import { withDeadline } from "./deadline.js";
 import { daemonPlatform } from "./features.js";
-import { orUndefined } from "./found.js";
-import { readImageConfig, readImageManifest } from "./image.js";
 import type { Services } from "./services.js";
 import { type LeasedWork, underLease } from "./under-lease.js";
 
@@ -82,8 +82,8 @@ export async function findPlatformImage(
   call: CallOptions,
 ): Promise<UnpackedImage> {
   const wanted = platform ?? (await daemonPlatform(services, call));
-  const { descriptor, manifest } = await readImageManifest(services.content, target, wanted, call);
-  const config = await readImageConfig(services.content, manifest, call);
+  const { descriptor, manifest } = await readManifest(services.content, target, { ...call, platform: wanted });
+  const config = await readImageConfig(services.content, manifest.config, call);
   if (!platformMatcher(wanted).matches(config)) {
     throw new NotFoundError(
       `Cannot find an image for ${formatPlatform(wanted)} in ${target.digest}: it is for ${formatPlatform(config)}`,

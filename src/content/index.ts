@@ -1,9 +1,30 @@
 export { type BlobOptions, type ReadBlobOptions, readBlob, writeBlob } from "./blob.js";
+export { type CopyOptions, type CopyResult, copy } from "./copy.js";
+export type { CopyProgress } from "./copy-progress.js";
+export { children } from "./documents.js";
 export { type FilterOperator, filter } from "./filter.js";
+export { type CheckImageOptions, checkImage, type PlatformCheck } from "./image-check.js";
+export {
+  type ImageManifest,
+  type ImageOptions,
+  readImageConfig,
+  readManifest,
+  readRootFS,
+} from "./image-manifest.js";
+export { imagePlatforms } from "./image-platforms.js";
+export { imageSize } from "./image-size.js";
+export {
+  type ImageSnapshot,
+  type ImageUsage,
+  type ImageUsageOptions,
+  imageUsage,
+  type SnapshotReader,
+} from "./image-usage.js";
 export type { LayoutOptions } from "./layout/layout-directory.js";
 export type { LayoutIndex } from "./layout/layout-index.js";
 export { LayoutStore } from "./layout/layout-store.js";
 export { MemoryStore } from "./memory.js";
+export type { PlatformChoice } from "./platform-choice.js";
 export type {
   CommitOptions,
   Info,
@@ -18,4 +39,4 @@ export type {
   Writer,
   WriterOptions,
 } from "./store.js";
-export { children, gcLabels, type Node, type WalkOptions, walk } from "./walk.js";
+export { gcLabels, type Node, type WalkOptions, walk } from "./walk.js";

@@ -1,11 +1,9 @@
 import type { CallOptions } from "../call-options.js";
-import { DataLossError } from "../errors.js";
+import { DataLossError, InvalidArgumentError, isNotFound } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
-import { parseIndex } from "../oci/image-index.js";
-import { MAX_DOCUMENT_SIZE } from "../oci/json.js";
-import { parseManifest } from "../oci/manifest.js";
 import { isIndexType, isManifestType } from "../oci/media-types.js";
-import { readBlob } from "./blob.js";
+import { DEEPEST_DOCUMENT, DocumentReader, linksOf } from "./documents.js";
+import { manifestFilter, type PlatformChoice } from "./platform-choice.js";
 import type { Provider } from "./store.js";
 
 /** One place in a graph of content. */
@@ -19,28 +17,20 @@ export interface Node {
 }
 
 /** How a walk goes. */
-export interface WalkOptions extends CallOptions {
+export interface WalkOptions extends CallOptions, PlatformChoice {
   /** Says which nodes are yielded but not opened. Asked once for each place, before the node is yielded. */
   readonly skip?: ((node: Node) => boolean) | undefined;
-}
-
-const DEEPEST = 32;
-const MOST_READ_AHEAD = 4;
-
-/**
- * What a document refers to: an index's manifests, a manifest's config and layers. Everything else, such as a layer or the
- * parts of a checkpoint, refers to nothing.
- */
-export function children(bytes: Uint8Array, { mediaType }: Pick<Descriptor, "mediaType">): readonly Descriptor[] {
-  if (isIndexType(mediaType)) return parseIndex(bytes, { mediaType }).manifests;
-  if (!isManifestType(mediaType)) return [];
-  const { config, layers } = parseManifest(bytes, { mediaType });
-  return [config, ...layers];
+  /** How many documents are read at once at most. Default: 4. */
+  readonly concurrency?: number | undefined;
+  /** Whether a document below the root that is not in the provider is yielded and not opened: a platform that was never fetched. */
+  readonly skipMissing?: boolean | undefined;
+  /** Whether what an artifact is about, its `subject`, belongs to it too. Default: no. */
+  readonly subjects?: boolean | undefined;
 }
 
 /**
  * Yields everything reachable from `root`, depth first, parents before children. What is reached twice is yielded and read once.
- * While the loop's body runs, up to four of the documents that come next are read ahead; leaving the loop ends these calls.
+ * While the loop's body runs, some of the documents that come next are read ahead; leaving the loop ends these calls.
  *
  * @example
  * ```ts
@@ -50,7 +40,7 @@ export function children(bytes: Uint8Array, { mediaType }: Pick<Descriptor, "med
  * ```
  * @throws {NotFoundError} when a document on the way is not in the provider
  * @throws {DataLossError} when it is not what its descriptor says, or the graph is deeper than 32
- * @throws {InvalidArgumentError} when it cannot be parsed
+ * @throws {InvalidArgumentError} when it cannot be parsed, or an option is out of bounds
  * @throws {ResourceExhaustedError} when it is larger than documents may be
  */
 export async function* walk(
@@ -58,10 +48,22 @@ export async function* walk(
   root: Descriptor,
   options: WalkOptions = {},
 ): AsyncGenerator<Node, void, undefined> {
-  const { skip = () => false, ...call } = options;
+  const {
+    skip = () => false,
+    concurrency = 4,
+    skipMissing = false,
+    subjects = false,
+    platform,
+    manifestLimit,
+    ...call
+  } = options;
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
+    throw new InvalidArgumentError(`Cannot walk with concurrency ${concurrency}: expected a whole number from 1`);
+  }
+  const choose = manifestFilter({ platform, manifestLimit });
   const stop = new AbortController();
   const signal = call.signal === undefined ? stop.signal : AbortSignal.any([call.signal, stop.signal]);
-  const documents = new DocumentReader(provider, { ...call, signal });
+  const documents = new DocumentReader(provider, concurrency, { ...call, signal });
   const seen = new Set<string>();
   const stack: Step[] = [step({ descriptor: root, depth: 0 }, skip)];
   try {
@@ -70,13 +72,21 @@ export async function* walk(
       const { descriptor, depth } = node;
       if (seen.has(key)) continue;
       seen.add(key);
-      if (depth > DEEPEST) throw new DataLossError(`Cannot walk ${root.digest}: it is deeper than ${DEEPEST} levels`);
+      if (depth > DEEPEST_DOCUMENT)
+        throw new DataLossError(`Cannot walk ${root.digest}: it is deeper than ${DEEPEST_DOCUMENT} levels`);
       if (opens) documents.start(descriptor);
       yield node;
       if (!opens) continue;
-      const below = children(await documents.take(descriptor), descriptor).map((child) =>
-        step({ descriptor: child, parent: descriptor, depth: depth + 1 }, skip),
-      );
+      const bytes = await documents.take(descriptor).catch((reason: unknown) => {
+        if (skipMissing && depth > 0 && isNotFound(reason)) return undefined;
+        throw reason;
+      });
+      if (bytes === undefined) continue;
+      const { children, subject } = linksOf(bytes, descriptor);
+      const below = [
+        ...(isIndexType(descriptor.mediaType) ? choose(children) : children),
+        ...(subjects && subject !== undefined ? [subject] : []),
+      ].map((child) => step({ descriptor: child, parent: descriptor, depth: depth + 1 }, skip));
       stack.push(...below.toReversed());
       for (const ahead of below) if (ahead.opens && !seen.has(ahead.key)) documents.start(ahead.node.descriptor);
     }
@@ -96,36 +106,6 @@ function step(node: Node, skip: (node: Node) => boolean): Step {
   const { mediaType, digest } = node.descriptor;
   const kind = isIndexType(mediaType) ? "index" : isManifestType(mediaType) ? "manifest" : "bytes";
   return { node, key: `${kind} ${digest}`, opens: kind !== "bytes" && !skip(node) };
-}
-
-/** Reads documents before they are asked for, a few at a time. */
-class DocumentReader {
-  readonly #provider: Provider;
-  readonly #call: CallOptions;
-  readonly #reading = new Map<string, Promise<Uint8Array>>();
-
-  constructor(provider: Provider, call: CallOptions) {
-    this.#provider = provider;
-    this.#call = call;
-  }
-
-  start(descriptor: Descriptor): void {
-    if (this.#reading.has(descriptor.digest) || this.#reading.size >= MOST_READ_AHEAD) return;
-    const reading = this.#read(descriptor);
-    // The walk may be left before it comes here.
-    reading.catch(() => {});
-    this.#reading.set(descriptor.digest, reading);
-  }
-
-  async take(descriptor: Descriptor): Promise<Uint8Array> {
-    const reading = this.#reading.get(descriptor.digest) ?? this.#read(descriptor);
-    this.#reading.delete(descriptor.digest);
-    return reading;
-  }
-
-  #read(descriptor: Descriptor): Promise<Uint8Array> {
-    return readBlob(this.#provider, descriptor, { ...this.#call, maxBytes: MAX_DOCUMENT_SIZE });
-  }
 }
 
 /**

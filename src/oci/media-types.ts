@@ -55,6 +55,11 @@ export function isManifestType(mediaType: string): boolean {
   return mediaType === MEDIA_TYPE_MANIFEST || mediaType === MEDIA_TYPE_DOCKER_MANIFEST;
 }
 
+/** Whether content of this type refers to other content: an index or a manifest. */
+export function isDocumentType(mediaType: string): boolean {
+  return isIndexType(mediaType) || isManifestType(mediaType);
+}
+
 /** Whether content of this type is the config of an image. */
 export function isConfigType(mediaType: string): boolean {
   return mediaType === MEDIA_TYPE_IMAGE_CONFIG || mediaType === MEDIA_TYPE_DOCKER_IMAGE_CONFIG;

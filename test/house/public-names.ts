@@ -50,11 +50,13 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
   },
   "./content": {
     values: words(`
-      LayoutStore MemoryStore children filter gcLabels readBlob walk writeBlob
+      LayoutStore MemoryStore checkImage children filter gcLabels imagePlatforms imageSize imageUsage readBlob
+      readImageConfig readManifest readRootFS walk writeBlob
     `),
     types: words(`
-      BlobOptions CommitOptions FilterOperator Info IngestManager Ingester LayoutIndex LayoutOptions Manager Node Provider PutOptions Range
-      ReadBlobOptions Status Store WalkOptions Writer WriterOptions
+      BlobOptions CheckImageOptions CommitOptions FilterOperator ImageManifest ImageOptions ImageSnapshot ImageUsage
+      ImageUsageOptions Info IngestManager Ingester LayoutIndex LayoutOptions Manager Node PlatformCheck PlatformChoice
+      Provider PutOptions Range ReadBlobOptions SnapshotReader Status Store WalkOptions Writer WriterOptions
     `),
   },
   "./leases": {

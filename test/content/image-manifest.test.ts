@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { readImageConfig, readImageManifest } from "../../src/client/image.js";
+
 import { writeBlob } from "../../src/content/blob.js";
+import { readImageConfig, readManifest } from "../../src/content/image-manifest.js";
 import { MemoryStore } from "../../src/content/memory.js";
 import { FailedPreconditionError, NotFoundError } from "../../src/errors.js";
 import type { Descriptor } from "../../src/oci/descriptor.js";
@@ -29,24 +30,24 @@ class Images {
   }
 }
 
-describe("readImageManifest", () => {
+describe("readManifest", () => {
   it("takes a manifest as it is", async () => {
     const images = new Images();
     const target = await images.image(arm64);
-    const { descriptor, manifest } = await readImageManifest(images.store, target, amd64);
+    const { descriptor, manifest } = await readManifest(images.store, target, { platform: amd64 });
     assert.equal(descriptor.digest, target.digest);
-    assert.equal((await readImageConfig(images.store, manifest)).architecture, "arm64");
+    assert.equal((await readImageConfig(images.store, manifest.config)).architecture, "arm64");
   });
 
   it("finds the one that suits best, by the index or by its config", async () => {
     const images = new Images();
     const [one, two] = [await images.image(amd64), await images.image(arm64)];
     const told = await images.index({ ...one, platform: amd64 }, { ...two, platform: arm64 });
-    assert.equal((await readImageManifest(images.store, told, arm64)).descriptor.digest, two.digest);
+    assert.equal((await readManifest(images.store, told, { platform: arm64 })).descriptor.digest, two.digest);
     const silent = await images.index(one, two);
-    assert.equal((await readImageManifest(images.store, silent, arm64)).descriptor.digest, two.digest);
+    assert.equal((await readManifest(images.store, silent, { platform: arm64 })).descriptor.digest, two.digest);
     const nested = await images.index(await images.index(one), silent);
-    assert.equal((await readImageManifest(images.store, nested, arm64)).descriptor.digest, two.digest);
+    assert.equal((await readManifest(images.store, nested, { platform: arm64 })).descriptor.digest, two.digest);
   });
 
   it("passes over platforms that were never fetched", async () => {
@@ -54,20 +55,20 @@ describe("readImageManifest", () => {
     const one = await images.image(amd64);
     const missing: Descriptor = { mediaType: MEDIA_TYPE_MANIFEST, digest: `sha256:${"0".repeat(64)}`, size: 5 };
     const target = await images.index(missing, one);
-    assert.equal((await readImageManifest(images.store, target, amd64)).descriptor.digest, one.digest);
-    await assert.rejects(readImageManifest(images.store, target, arm64), NotFoundError);
+    assert.equal((await readManifest(images.store, target, { platform: amd64 })).descriptor.digest, one.digest);
+    await assert.rejects(readManifest(images.store, target, { platform: arm64 }), NotFoundError);
   });
 
   it("refuses what is no image, and indexes without end", async () => {
     const images = new Images();
     const blob = await writeBlob(images.store, new Uint8Array(3), { mediaType: "application/octet-stream" });
-    await assert.rejects(readImageManifest(images.store, blob, amd64), FailedPreconditionError);
+    await assert.rejects(readManifest(images.store, blob, { platform: amd64 }), FailedPreconditionError);
     let deep = await images.index(await images.image(amd64));
     for (let level = 0; level < 6; level++) deep = await images.index(deep);
-    await assert.rejects(readImageManifest(images.store, deep, amd64), FailedPreconditionError);
+    await assert.rejects(readManifest(images.store, deep, { platform: amd64 }), FailedPreconditionError);
     const odd = encodeManifest({ schemaVersion: 2, mediaType: MEDIA_TYPE_MANIFEST, config: blob, layers: [] });
     const target = await writeBlob(images.store, odd, { mediaType: MEDIA_TYPE_MANIFEST });
-    const { manifest } = await readImageManifest(images.store, target, amd64);
-    await assert.rejects(readImageConfig(images.store, manifest), FailedPreconditionError);
+    const { manifest } = await readManifest(images.store, target, { platform: amd64 });
+    await assert.rejects(readImageConfig(images.store, manifest.config), FailedPreconditionError);
   });
 });

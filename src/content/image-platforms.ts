@@ -1,0 +1,44 @@
+import type { CallOptions } from "../call-options.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import { isManifestType } from "../oci/media-types.js";
+import { formatPlatform, type Platform } from "../oci/platform.js";
+import { orUndefined } from "./found.js";
+import { manifestPlatform } from "./image-manifest.js";
+import { indexEntries } from "./index-entries.js";
+import type { Provider } from "./store.js";
+
+/**
+ * Lists what platforms an image is for, each once, in the order of its index. Attestations, whose platform is unknown, are left out,
+ * and so are manifests that do not say and were never fetched.
+ *
+ * @example
+ * ```ts
+ * const names = (await imagePlatforms(store, target)).map((platform) => formatPlatform(platform));
+ * ```
+ * @throws {NotFoundError} when the target itself is not in the provider
+ */
+export async function imagePlatforms(
+  provider: Provider,
+  target: Descriptor,
+  call: CallOptions = {},
+): Promise<readonly Platform[]> {
+  const found = new Map<string, Platform>();
+  for await (const { descriptor, parent } of indexEntries(provider, target, call)) {
+    const platform = await entryPlatform(provider, descriptor, parent !== undefined, call);
+    if (platform === undefined) continue;
+    const name = formatPlatform(platform, { systemOptions: true });
+    if (!found.has(name)) found.set(name, platform);
+  }
+  return [...found.values()];
+}
+
+async function entryPlatform(
+  provider: Provider,
+  descriptor: Descriptor,
+  mayBeMissing: boolean,
+  call: CallOptions,
+): Promise<Platform | undefined> {
+  if (!isManifestType(descriptor.mediaType)) return descriptor.platform;
+  const platform = manifestPlatform(provider, descriptor, call);
+  return mayBeMissing ? await orUndefined(platform) : platform;
+}
