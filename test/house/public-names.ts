@@ -50,11 +50,11 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
   },
   "./content": {
     values: words(`
-      LayoutStore MemoryStore checkImage children filter gcLabels imagePlatforms imageSize imageUsage readBlob
+      LayoutStore MemoryStore checkImage children copy filter gcLabels imagePlatforms imageSize imageUsage readBlob
       readImageConfig readManifest readRootFS walk writeBlob
     `),
     types: words(`
-      BlobOptions CheckImageOptions CommitOptions FilterOperator ImageManifest ImageOptions ImageSnapshot ImageUsage
+      BlobOptions CheckImageOptions CommitOptions CopyOptions CopyProgress CopyResult FilterOperator ImageManifest ImageOptions ImageSnapshot ImageUsage
       ImageUsageOptions Info IngestManager Ingester LayoutIndex LayoutOptions Manager Node PlatformCheck PlatformChoice
       Provider PutOptions Range ReadBlobOptions SnapshotReader Status Store WalkOptions Writer WriterOptions
     `),
