@@ -3,7 +3,7 @@ import { isNotFound } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
 import { type Manifest, parseManifest } from "../oci/manifest.js";
-import { isConfigType, isManifestType } from "../oci/media-types.js";
+import { isConfigType, isIndexType, isManifestType } from "../oci/media-types.js";
 import type { Platform } from "../oci/platform.js";
 import { readDocument } from "./documents.js";
 import { findManifest, type ImageOptions, platformOf, readImageConfig, rootFSOf } from "./image-manifest.js";
@@ -83,6 +83,7 @@ class Checker {
     const parts = new Map<Descriptor, Descriptor[]>();
     for await (const { descriptor, parent = target } of indexEntries(this.#provider, target, this.#call)) {
       if (isManifestType(descriptor.mediaType)) checks.push(await this.#manifestAt(descriptor));
+      else if (isIndexType(descriptor.mediaType)) checks.push(unavailable(descriptor));
       else parts.set(parent, [...(parts.get(parent) ?? []), descriptor]);
     }
     for (const [index, required] of parts) {

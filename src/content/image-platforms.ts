@@ -40,5 +40,5 @@ async function entryPlatform(
 ): Promise<Platform | undefined> {
   if (!isManifestType(descriptor.mediaType)) return descriptor.platform;
   const platform = manifestPlatform(provider, descriptor, call);
-  return mayBeMissing ? await orUndefined(platform) : platform;
+  return mayBeMissing ? orUndefined(platform) : platform;
 }
