@@ -61,7 +61,7 @@ describe("the public names", () => {
   });
 
   it("need the types of protobuf and of Node only, never those of the transport's library", () => {
-    const allowed = /^(?:@bufbuild\/protobuf(?:\/codegenv2|\/wkt)?|node:\w+)$/;
+    const allowed = /^(?:@bufbuild\/protobuf(?:\/codegenv2|\/wkt)?|node:[\w/]+)$/;
     for (const entry of entries) {
       const imports = foreignImports(entry);
       assert.ok(imports.has(declarationsOf(entry)));
