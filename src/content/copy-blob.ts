@@ -111,7 +111,11 @@ async function offsetOf(to: Store, ref: string, call: CallOptions): Promise<numb
 }
 
 /** Adds the labels to a blob that is there. Labels that hold something else already keep their names. */
-async function keep(to: Store, { digest, size }: Descriptor, { labels, writing }: CopyBlobOptions): Promise<void> {
+export async function keep(
+  to: Store,
+  { digest, size }: Descriptor,
+  { labels, writing }: Pick<CopyBlobOptions, "labels" | "writing">,
+): Promise<void> {
   const info = await to.info(digest, writing);
   if (info.size !== size) {
     throw new DataLossError(`Cannot copy ${digest}: the store has ${info.size} bytes of it, expected ${size}`);

@@ -3,7 +3,8 @@ import { Readable } from "node:stream";
 import * as zlib from "node:zlib";
 import { DataLossError, isContainerdError, NotImplementedError } from "../errors.js";
 
-type Compression = "none" | "gzip" | "zstd";
+/** How something may be packed. */
+export type Compression = "none" | "gzip" | "zstd";
 
 const GZIP_MAGIC = [0x1f, 0x8b];
 const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
@@ -39,7 +40,8 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
   }
 }
 
-function compressionOf(start: Uint8Array): Compression {
+/** How something is packed, as its first bytes say. */
+export function compressionOf(start: Uint8Array): Compression {
   const begins = (magic: readonly number[]) => magic.every((byte, at) => start[at] === byte);
   if (begins(GZIP_MAGIC)) return "gzip";
   return begins(ZSTD_MAGIC) ? "zstd" : "none";
