@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, readdir, rm, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CheckpointMediaType } from "../checkpoint/media-types.js";
+import { SIMULATED_DUMP } from "../checkpoint/simulated-dump.js";
 import { writeBlob } from "../content/blob.js";
 import { DataLossError, ResourceExhaustedError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
@@ -81,7 +82,7 @@ export async function storeDump(
   operation: Operation,
 ): Promise<{ readonly task: Descriptor; readonly spec: Descriptor }> {
   const names = (await readdir(directory)).sort();
-  if (!names.includes("inventory.img")) {
+  if (!names.includes("inventory.img") && !names.includes(SIMULATED_DUMP)) {
     throw new DataLossError(`Cannot checkpoint container ${record.id}: criu left no inventory in ${directory}`);
   }
   if (record.spec === undefined) throw new DataLossError(`Cannot checkpoint container ${record.id}: it has no spec`);

@@ -47,6 +47,14 @@ export async function loadedSnapshotters(services: Services, call: CallOptions):
     .map(({ id }) => id);
 }
 
+/** Whether the daemon's tasks are simulated processes, as those of an embedded containerd may be. */
+export async function simulatesTasks(services: Services, call: CallOptions): Promise<boolean> {
+  const all = await plugins(services, call);
+  return all.some(
+    ({ type, capabilities }) => type === "io.containerd.runtime.v2" && capabilities.includes("simulated"),
+  );
+}
+
 /**
  * Asks the runtime itself whether it was built to checkpoint. Daemons before 2.0 cannot be asked, and a runtime that
  * says nothing is given the benefit of the doubt.

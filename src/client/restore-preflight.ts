@@ -20,6 +20,7 @@ import type { Descriptor } from "../oci/descriptor.js";
 import type { Spec } from "../oci/runtime-spec.js";
 import { decodeAny, unpackAny } from "../typeurl.js";
 import { criuOptionsOf } from "./criu-options.js";
+import { requireThawable } from "./dump-kind.js";
 import { requirePlugin } from "./features.js";
 import { type RestoreBase, restoreBase } from "./restore-base.js";
 import type { Services } from "./services.js";
@@ -68,6 +69,7 @@ export async function restorePreflight(
     requirePlugin(services, "io.containerd.snapshotter.v1", snapshotter, withImage, call),
     ...[checkpoint.task, rw].map((part) => requireWhole(services, checkpoint, part, call)),
   ]);
+  await requireThawable(services, checkpoint.task, checkpointName(checkpoint), call);
   const [base, runtime, spec, criuSettings] = await Promise.all([
     withImage ? restoreBase(services, checkpoint, snapshotter, call) : undefined,
     runtimeOf(services, checkpoint, plan, call),

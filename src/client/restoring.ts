@@ -8,6 +8,7 @@ import { FailedPreconditionError, isAlreadyExists } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Spec } from "../oci/runtime-spec.js";
 import type { Container } from "./container.js";
+import { requireThawable } from "./dump-kind.js";
 import type { Image } from "./image.js";
 import { type Operation, operate } from "./operation.js";
 import { type OperationProgress, Progress } from "./progress.js";
@@ -76,10 +77,14 @@ export async function resolveTaskCheckpoint(
   call: CallOptions,
 ): Promise<Descriptor> {
   const checkpoint = await resolveCheckpoint(services, source, call);
-  if (checkpoint.task !== undefined) return checkpoint.task;
-  throw new FailedPreconditionError(`Cannot thaw a task from ${checkpointName(checkpoint)}: it holds none`, {
-    hint: "Checkpoint with withCheckpointTask() to save the task's memory.",
-  });
+  const { task } = checkpoint;
+  if (task === undefined) {
+    throw new FailedPreconditionError(`Cannot thaw a task from ${checkpointName(checkpoint)}: it holds none`, {
+      hint: "Checkpoint with withCheckpointTask() to save the task's memory.",
+    });
+  }
+  await requireThawable(services, task, checkpointName(checkpoint), call);
+  return task;
 }
 
 async function make(
