@@ -1,8 +1,14 @@
 import { Images as ImagesService } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
+import type { Provider } from "../content/store.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
+import { readFileChunks, writeWholeFile } from "./archive-file.js";
 import { Image } from "./image.js";
+import { type CopyImagesOptions, copyImages, copyTargets } from "./image-copy.js";
+import { type ExportImagesOptions, exportImages } from "./image-export.js";
+import { type ImportImagesOptions, importImages } from "./image-import.js";
+import type { ImageOrigin, NamedTarget } from "./image-travel.js";
 import type { Services } from "./services.js";
 import { descriptorInit, labelChanges, present } from "./wire.js";
 
@@ -88,4 +94,92 @@ export class Images {
   async delete(name: string, options: { readonly sync?: boolean | undefined } & CallOptions = {}): Promise<void> {
     await this.#services.rpc.unary(ImagesService.method.delete, { name, sync: options.sync ?? false }, options);
   }
+
+  /**
+   * Yields images as an OCI archive: a tar with an image layout in it, which `ctr`, `docker load` and `skopeo` read too. Checkpoints
+   * go like images, with their base image. The same images give the same bytes. An archive that ends with an error is worthless.
+   *
+   * @example
+   * ```ts
+   * for await (const chunk of client.images.export("counter:frozen")) socket.write(chunk);
+   * ```
+   * @throws {NotFoundError} when an image, or some of its content, is not here; before the first byte
+   * @throws {DataLossError} when content is damaged
+   */
+  export(
+    refs: string | readonly string[],
+    options: ExportImagesOptions = {},
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    return exportImages(this.#services, listOf(refs), options);
+  }
+
+  /**
+   * Exports images to a file, which appears under its name when it is whole. Only its owner may read it, because a checkpoint
+   * holds the memory of a process.
+   *
+   * @throws {NotFoundError} when an image, or some of its content, is not here
+   * @throws {DataLossError} when content is damaged
+   */
+  exportFile(path: string, refs: string | readonly string[], options: ExportImagesOptions = {}): Promise<void> {
+    return writeWholeFile(path, this.export(refs, options));
+  }
+
+  /**
+   * Imports the images of an OCI archive, or of one of `docker save`, packed with gzip or zstd or not at all: all of them, or
+   * nothing. The records are made when everything that is meant is here and verified.
+   *
+   * @example
+   * ```ts
+   * const [image] = await client.images.import(createReadStream("counter.tar"));
+   * ```
+   * @throws {AlreadyExistsError} when a name stands for something else, unless `overwrite` is set
+   * @throws {DataLossError} when the archive is damaged, cut off or contradicts itself
+   * @throws {NotFoundError} when something that is meant is neither in the archive nor here
+   * @throws {InvalidArgumentError} when an image has no name, or the archive holds what no image archive does
+   */
+  import(archive: AsyncIterable<Uint8Array>, options: ImportImagesOptions = {}): Promise<readonly Image[]> {
+    return importImages(this.#services, archive, options);
+  }
+
+  /**
+   * Imports the images of an archive in a file.
+   *
+   * @throws {NotFoundError} when there is no such file; else what `import` throws
+   */
+  importFile(path: string, options: ImportImagesOptions = {}): Promise<readonly Image[]> {
+    return importImages(this.#services, readFileChunks(path), options);
+  }
+
+  /**
+   * Copies images from another daemon, with all they need: all of them, or nothing. What is here already is not moved again, also
+   * when an earlier copy was cut off.
+   *
+   * @example
+   * ```ts
+   * await there.images.copyFrom(here, "counter:frozen");
+   * const copy = await there.restore("counter", "counter:frozen");
+   * ```
+   * @throws {AlreadyExistsError} when a name stands for something else, unless `overwrite` is set
+   * @throws {NotFoundError} when an image, or some of its content, is not there
+   * @throws {DataLossError} when content is damaged
+   */
+  copyFrom(
+    client: ImageOrigin,
+    refs: string | readonly string[],
+    options?: CopyImagesOptions,
+  ): Promise<readonly Image[]>;
+  /** Copies images from any provider, such as a `LayoutStore`, and gives them names. */
+  copyFrom(provider: Provider, images: readonly NamedTarget[], options?: CopyImagesOptions): Promise<readonly Image[]>;
+  copyFrom(
+    from: ImageOrigin | Provider,
+    what: string | readonly string[] | readonly NamedTarget[],
+    options: CopyImagesOptions = {},
+  ): Promise<readonly Image[]> {
+    if ("read" in from) return copyTargets(this.#services, from, what as readonly NamedTarget[], options);
+    return copyImages(this.#services, from, listOf(what as string | readonly string[]), options);
+  }
+}
+
+function listOf(refs: string | readonly string[]): readonly string[] {
+  return typeof refs === "string" ? [refs] : refs;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { CallOptions } from "../call-options.js";
 import { errorFor, isContainerdError } from "../errors.js";
+import type { Digest } from "../oci/digest.js";
 import { CleanUp, type Undo } from "./clean-up.js";
 import type { Services } from "./services.js";
 
@@ -31,7 +32,7 @@ export async function underLease<T>(
   call: CallOptions,
   work: (leased: LeasedWork) => Promise<T>,
 ): Promise<T> {
-  const id = `containerd-client-${name}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+  const id = operationId(name);
   const own = call.lease === undefined;
   const lease = call.lease ?? { id };
   const cleanUp = new CleanUp();
@@ -58,6 +59,39 @@ export async function underLease<T>(
   } catch (reason) {
     throw withLeftovers(reason, await cleanUp.run(true));
   }
+}
+
+/** Keeps content as long as it lasts. */
+export interface ContentHold extends AsyncDisposable {
+  /** Keeps a blob, and what its labels refer to. */
+  keep(digest: Digest): Promise<void>;
+}
+
+/** Makes a lease for what is read over several calls, so that nobody takes it away meanwhile. */
+export async function holdContent(
+  services: Pick<Services, "leases">,
+  name: string,
+  call: CallOptions,
+): Promise<ContentHold> {
+  const lease = { id: operationId(name) };
+  const cleanUp = new CleanUp();
+  cleanUp.atEnd(`lease ${lease.id}`, (end) => services.leases.delete(lease, end));
+  try {
+    // Not with the caller's signal: a lease whose making was given up may be there all the same.
+    await services.leases.create({ ...lease, timeoutMs: LEASE_MS });
+    call.signal?.throwIfAborted();
+  } catch (reason) {
+    throw withLeftovers(reason, await cleanUp.run(true));
+  }
+  return {
+    keep: (digest) => services.leases.addResource(lease, { type: "content", id: digest }, call),
+    // A lease that outlives its work expires by itself.
+    [Symbol.asyncDispose]: async () => void (await cleanUp.run(false)),
+  };
+}
+
+function operationId(name: string): string {
+  return `containerd-client-${name}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
 }
 
 function withLeftovers(reason: unknown, left: readonly string[]): unknown {

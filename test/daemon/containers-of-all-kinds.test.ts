@@ -20,7 +20,6 @@ import {
 } from "../../src/index.js";
 import { withMemoryLimit, withMounts, withPidsLimit, withReadonlyRootFS } from "../../src/oci/index.js";
 import { assertNothingLeft } from "./audit.js";
-import { carry } from "./carry.js";
 import { clientFor } from "./client.js";
 import { COUNT, countOf, countsBeyond, discard, IMAGE } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
@@ -305,7 +304,7 @@ describeOnEachDaemon("a container frozen and thawed", (daemon) => {
     await countsBeyond(client, container, 2);
     await container.checkpoint("cp:1");
     const other = client.inNamespace("kinds-elsewhere");
-    await carry(client, other, "cp:1");
+    await other.images.copyFrom(client, "cp:1");
     const copy = await other.restore(container.id, "cp:1");
     try {
       const task = await copy.newTask({ checkpoint: "cp:1" });

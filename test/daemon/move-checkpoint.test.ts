@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type Daemon, startDaemon } from "../../lab/daemon.js";
 import type { ReleaseName } from "../../lab/releases.js";
+import { copy, LayoutStore } from "../../src/content/index.js";
 import { type Client, connect } from "../../src/index.js";
 import { assertNothingLeft, listed } from "./audit.js";
-import { carry } from "./carry.js";
 import { clientFor } from "./client.js";
 import { countOf, countsBeyond, discard, IMAGE, start } from "./counter.js";
 import { testedReleases } from "./releases.js";
@@ -91,8 +91,35 @@ describe("a checkpoint that moves to another daemon", () => {
       );
     });
 
-    it(`from ${from} to ${to} blob by blob`, async () => {
-      await arrives(side(from), side(to), `blobs-from-${from}`, (there) => carry(side(from).client, there, REF));
+    it(`from ${from} to ${to} as an archive`, async () => {
+      const file = join(directory, `${from}-${to}-ours.tar`);
+      await side(from).client.images.exportFile(file, REF);
+      await arrives(side(from), side(to), `archive-from-${from}`, async (there) => {
+        const [image] = await there.images.importFile(file);
+        assert.equal(image?.name, REF);
+      });
+    });
+
+    it(`from ${from} to ${to} as a stream from one to the other`, async () => {
+      await arrives(side(from), side(to), `stream-from-${from}`, (there) =>
+        there.images.import(side(from).client.images.export(REF)),
+      );
+    });
+
+    it(`from ${from} to ${to} in an image layout`, async () => {
+      const layout = await LayoutStore.open(join(directory, `${from}-${to}`), { create: true });
+      const { target } = await side(from).client.images.get(REF);
+      await copy(side(from).client.content, layout, target);
+      await layout.index.tag(REF, target);
+      await arrives(side(from), side(to), `layout-from-${from}`, async (there) => {
+        await there.images.copyFrom(layout, [{ name: REF, target: await layout.index.resolve(REF) }]);
+      });
+    });
+
+    it(`from ${from} to ${to} directly`, async () => {
+      await arrives(side(from), side(to), `blobs-from-${from}`, (there) =>
+        there.images.copyFrom(side(from).client, REF),
+      );
     });
   }
 });

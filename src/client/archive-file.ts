@@ -1,0 +1,39 @@
+import { randomBytes } from "node:crypto";
+import { open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { during } from "../content/layout/file-errors.js";
+import { chunksOf, syncDirectory, writeAt } from "../content/layout/files.js";
+
+/**
+ * Writes a file that appears under its name when it is whole and on the disk, in place of what was there. Only its owner may read
+ * it: an archive may hold the memory of a process.
+ */
+export async function writeWholeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const partial = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
+  await during(`write ${path}`, async () => {
+    try {
+      await write(partial, chunks);
+      await rename(partial, path);
+    } catch (reason) {
+      await rm(partial, { force: true });
+      throw reason;
+    }
+    await syncDirectory(dirname(path));
+  });
+}
+
+async function write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  await using file = await open(path, "wx", 0o600);
+  let at = 0;
+  for await (const chunk of chunks) {
+    await writeAt(file, chunk, at);
+    at += chunk.length;
+  }
+  await file.sync();
+}
+
+/** Yields a file's bytes. */
+export async function* readFileChunks(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  await using file = await during(`read ${path}`, () => open(path, "r"));
+  yield* chunksOf(file, 0, Number.MAX_SAFE_INTEGER);
+}

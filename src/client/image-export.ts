@@ -1,0 +1,39 @@
+import type { CallOptions } from "../call-options.js";
+import { type ArchiveProgress, exportArchive } from "../content/archive/export.js";
+import type { Image } from "./image.js";
+import { type ImageSelection, wantedPlatforms, withBaseImages } from "./image-travel.js";
+import type { Services } from "./services.js";
+import { holdContent } from "./under-lease.js";
+
+/** How images are exported. */
+export interface ExportImagesOptions extends ImageSelection, CallOptions {
+  /** Adds the `manifest.json` that `docker load` reads, for images it can name. Default: true. */
+  readonly dockerManifest?: boolean | undefined;
+  /** Told after each chunk. */
+  readonly onProgress?: ((progress: ArchiveProgress) => void) | undefined;
+}
+
+/** Exports images of one namespace; a lease keeps their content meanwhile. */
+export async function* exportImages(
+  services: Services,
+  refs: readonly string[],
+  options: ExportImagesOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { platforms, baseImage, dockerManifest, onProgress, ...rest } = options;
+  const { skipMissing, skipNonDistributable, skip, ...call } = rest;
+  const images: Image[] = [];
+  for (const ref of new Set(refs)) images.push(await services.images.get(ref, call));
+  await using hold = await holdContent(services, "export", call);
+  for (const { target } of images) await hold.keep(target.digest);
+  const travelling = await withBaseImages(services, images, baseImage, call);
+  for (const { target } of travelling.images) await hold.keep(target.digest);
+  yield* exportArchive(services.content, travelling.images, {
+    platforms: await wantedPlatforms(services, platforms, call),
+    skipMissing,
+    skipNonDistributable,
+    skip: (node) => travelling.skip(node) || skip?.(node) === true,
+    dockerManifest,
+    onProgress,
+    ...call,
+  });
+}
