@@ -107,7 +107,7 @@ export class Image {
 
   /**
    * Measures the space the image takes, all platforms together when none is named; with `snapshots` also that of its unpacked layers.
-   * A `manifestLimit` alone is for the daemon's platform.
+   * A `manifestLimit` above 0 is for the daemon's platform when none is named.
    *
    * @throws {NotFoundError} when `manifestLimit` is given and a document is not there
    */
@@ -115,7 +115,7 @@ export class Image {
     options: { readonly snapshots?: boolean | undefined } & PlatformChoice & CallOptions = {},
   ): Promise<ImageUsage> {
     const { snapshots = false, ...choice } = options;
-    const ofDaemon = choice.manifestLimit !== undefined && choice.platform === undefined;
+    const ofDaemon = (choice.manifestLimit ?? 0) > 0;
     return imageUsage(this.#services.content, this.target, {
       ...(ofDaemon ? await this.#onPlatform(choice) : choice),
       ...(snapshots ? { snapshots: (snapshotter) => this.#services.snapshots(snapshotter) } : {}),

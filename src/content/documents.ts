@@ -3,7 +3,7 @@ import type { Descriptor } from "../oci/descriptor.js";
 import { parseIndex } from "../oci/image-index.js";
 import { MAX_DOCUMENT_SIZE } from "../oci/json.js";
 import { parseManifest } from "../oci/manifest.js";
-import { isIndexType, isManifestType } from "../oci/media-types.js";
+import { isContainerPartType, isIndexType, isManifestType } from "../oci/media-types.js";
 import { readBlob } from "./blob.js";
 import type { Provider } from "./store.js";
 
@@ -13,6 +13,21 @@ export const DEEPEST_DOCUMENT = 32;
 /** Reads a document's bytes, verified; one larger than documents may be is refused before anything is read. */
 export function readDocument(provider: Provider, descriptor: Descriptor, call: CallOptions): Promise<Uint8Array> {
   return readBlob(provider, descriptor, { ...call, maxBytes: MAX_DOCUMENT_SIZE });
+}
+
+/** Reads what an index lists. */
+export async function readIndex(
+  provider: Provider,
+  descriptor: Descriptor,
+  call: CallOptions,
+): Promise<readonly Descriptor[]> {
+  const { mediaType } = descriptor;
+  return parseIndex(await readDocument(provider, descriptor, call), { mediaType }).manifests;
+}
+
+/** Whether an index lists the parts of one checkpoint, and not one image for several platforms. */
+export function listsParts(manifests: readonly Descriptor[]): boolean {
+  return manifests.some(({ mediaType }) => isContainerPartType(mediaType));
 }
 
 /** What a document refers to. */

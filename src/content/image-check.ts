@@ -3,22 +3,31 @@ import { isNotFound } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
 import { type Manifest, parseManifest } from "../oci/manifest.js";
-import { isConfigType, isIndexType, isManifestType } from "../oci/media-types.js";
+import { isConfigType, isDocumentType, isIndexType, isManifestType } from "../oci/media-types.js";
 import type { Platform } from "../oci/platform.js";
-import { readDocument } from "./documents.js";
-import { findManifest, type ImageOptions, platformOf, readImageConfig, rootFSOf } from "./image-manifest.js";
+import { listsParts, readDocument, readIndex } from "./documents.js";
+import { orUndefined } from "./found.js";
+import {
+  type FoundManifest,
+  findManifest,
+  type ImageOptions,
+  platformOf,
+  readImageConfig,
+  rootFSOf,
+} from "./image-manifest.js";
 import { indexEntries } from "./index-entries.js";
+import { matcherOf } from "./platform-choice.js";
 import { type AnyProvider, presenceOf } from "./presence.js";
 
-/** What of one platform's image is there. */
+/** What of one platform's image, or of a checkpoint, is there. */
 export interface PlatformCheck {
   /** What the image is for; `undefined` when nothing that is there says it. */
   readonly platform: Platform | undefined;
-  /** The manifest; the index where parts stand in one directly, as those of a checkpoint do. */
+  /** The manifest; the index of a checkpoint, or of what else stands in one directly. */
   readonly manifest: Descriptor;
   /** Whether the manifest is there, so that `required` is all that is needed. If not, it is the one thing required. */
   readonly available: boolean;
-  /** Config and layers. */
+  /** Config and layers; all parts of a checkpoint, and what is needed of the image among them. */
   readonly required: readonly Descriptor[];
   /** Those that are there. */
   readonly present: readonly Descriptor[];
@@ -58,6 +67,11 @@ export async function checkImage(
   const { platform, unpackedInto = async () => [], ...call } = options;
   const checker = new Checker(provider, unpackedInto, call);
   try {
+    const checkpoint = await checker.checkpoint(target);
+    if (checkpoint !== undefined) {
+      const suits = platform === undefined || checkpoint.platform === undefined;
+      return [suits || matcherOf(platform).matches(checkpoint.platform) ? checkpoint : unavailable(target)];
+    }
     if (platform === undefined) return await checker.all(target);
     const { path, manifest } = await findManifest(provider, target, { platform, ...call });
     return [await checker.manifest(path.at(-1) ?? target, manifest)];
@@ -76,6 +90,38 @@ class Checker {
     this.#provider = provider;
     this.#unpackedInto = unpackedInto;
     this.#call = call;
+  }
+
+  /** What a checkpoint needs: all its parts, and of an image among them what is for its platform. */
+  async checkpoint(target: Descriptor): Promise<PlatformCheck | undefined> {
+    if (!isIndexType(target.mediaType)) return undefined;
+    const listed = await readIndex(this.#provider, target, this.#call);
+    if (!listsParts(listed)) return undefined;
+    const platform = listed.find((part) => part.platform !== undefined)?.platform;
+    const required: Descriptor[] = [];
+    const missing: Descriptor[] = [];
+    let rootFS: Pick<PlatformCheck, "chainId" | "unpacked"> = { chainId: undefined, unpacked: [] };
+    for (const part of listed) {
+      const isImage = isDocumentType(part.mediaType);
+      const found = isImage ? await orUndefined(this.#find(part, platform)) : undefined;
+      if (isImage && found === undefined) missing.push(part);
+      required.push(
+        ...(found === undefined ? [part] : [...found.path, found.manifest.config, ...found.manifest.layers]),
+      );
+      if (found !== undefined) rootFS = await this.manifest(part, found.manifest);
+    }
+    const { chainId, unpacked } = rootFS;
+    const check = await this.#parts(
+      target,
+      platform,
+      required.filter((part) => !missing.includes(part)),
+    );
+    const all = [...missing, ...check.missing];
+    return { ...check, required, missing: all, complete: all.length === 0, chainId, unpacked };
+  }
+
+  #find(image: Descriptor, platform: Platform | undefined): Promise<FoundManifest> {
+    return findManifest(this.#provider, image, { ...this.#call, platform });
   }
 
   async all(target: Descriptor): Promise<readonly PlatformCheck[]> {

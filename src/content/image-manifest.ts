@@ -4,12 +4,11 @@ import { chainId } from "../oci/chain-id.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
 import { type ImageConfig, parseImageConfig } from "../oci/image-config.js";
-import { parseIndex } from "../oci/image-index.js";
 import { type Manifest, parseManifest } from "../oci/manifest.js";
 import { isConfigType, isIndexType, isManifestType } from "../oci/media-types.js";
 import { formatPlatform, hostPlatform, type Platform } from "../oci/platform.js";
 import type { PlatformMatcher } from "../oci/platform-match.js";
-import { readDocument } from "./documents.js";
+import { listsParts, readDocument, readIndex } from "./documents.js";
 import { orUndefined } from "./found.js";
 import { matcherOf } from "./platform-choice.js";
 import type { Provider } from "./store.js";
@@ -49,7 +48,7 @@ export interface ImageRootFS {
  * const { manifest } = await readManifest(store, target, { platform: parsePlatform("linux/arm64") });
  * ```
  * @throws {NotFoundError} when there is none, or a document on the way is not in the provider
- * @throws {FailedPreconditionError} when the target is neither an index nor a manifest
+ * @throws {FailedPreconditionError} when the target is neither an index nor a manifest, or is a checkpoint
  */
 export async function readManifest(
   provider: Provider,
@@ -181,7 +180,13 @@ class ManifestSearch {
     }
     if (this.#searched.has(target.digest)) return undefined;
     this.#searched.add(target.digest);
-    const { manifests } = parseIndex(await readDocument(this.#provider, target, this.#call), { mediaType });
+    const manifests = await readIndex(this.#provider, target, this.#call);
+    if (listsParts(manifests)) {
+      if (above.length > 0) return undefined;
+      throw new FailedPreconditionError(`Cannot read image ${target.digest}: it is a checkpoint, made of parts`, {
+        hint: "Restore it, or read the image that is one of its parts.",
+      });
+    }
     const best = await this.#best(manifests);
     if (best !== undefined) return this.below(best, path);
     for (const child of manifests) {

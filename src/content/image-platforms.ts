@@ -1,7 +1,8 @@
 import type { CallOptions } from "../call-options.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { isManifestType } from "../oci/media-types.js";
+import { isIndexType, isManifestType } from "../oci/media-types.js";
 import { formatPlatform, type Platform } from "../oci/platform.js";
+import { listsParts, readIndex } from "./documents.js";
 import { orUndefined } from "./found.js";
 import { manifestPlatform } from "./image-manifest.js";
 import { indexEntries } from "./index-entries.js";
@@ -10,6 +11,7 @@ import type { Provider } from "./store.js";
 /**
  * Lists what platforms an image is for, each once, in the order of its index. Attestations, whose platform is unknown, are left out,
  * and so are manifests that do not say and were never fetched.
+ * A checkpoint is for the platforms of its parts.
  *
  * @example
  * ```ts
@@ -23,11 +25,17 @@ export async function imagePlatforms(
   call: CallOptions = {},
 ): Promise<readonly Platform[]> {
   const found = new Map<string, Platform>();
-  for await (const { descriptor, parent } of indexEntries(provider, target, call)) {
-    const platform = await entryPlatform(provider, descriptor, parent !== undefined, call);
-    if (platform === undefined) continue;
+  const add = (platform: Platform | undefined): void => {
+    if (platform === undefined) return;
     const name = formatPlatform(platform, { systemOptions: true });
     if (!found.has(name)) found.set(name, platform);
+  };
+  const listed = isIndexType(target.mediaType) ? await readIndex(provider, target, call) : [];
+  if (listsParts(listed)) for (const { platform } of listed) add(platform);
+  else {
+    for await (const { descriptor, parent } of indexEntries(provider, target, call)) {
+      add(await entryPlatform(provider, descriptor, parent !== undefined, call));
+    }
   }
   return [...found.values()];
 }

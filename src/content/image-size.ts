@@ -1,13 +1,12 @@
 import type { Descriptor } from "../oci/descriptor.js";
-import { parseIndex } from "../oci/image-index.js";
 import { isDocumentType, isIndexType, isManifestType } from "../oci/media-types.js";
-import { readDocument } from "./documents.js";
+import { listsParts, readIndex } from "./documents.js";
 import { findManifest, type ImageOptions } from "./image-manifest.js";
 import type { Provider } from "./store.js";
 
 /**
  * Adds up the bytes of one platform's image as its documents say: the documents themselves, the config, the layers as they are
- * packed. Of an index that lists no manifests, such as a checkpoint, all parts count. Whether the layers are there does not matter.
+ * packed. Of a checkpoint all parts count, and the image among them for its own platform. Whether the layers are there does not matter.
  *
  * @example
  * ```ts
@@ -16,12 +15,17 @@ import type { Provider } from "./store.js";
  * @throws {NotFoundError} when the image has nothing for the platform, or a document is not in the provider
  */
 export async function imageSize(provider: Provider, target: Descriptor, options: ImageOptions = {}): Promise<number> {
-  const { platform: _, ...call } = options;
+  const { platform, ...call } = options;
   const { mediaType } = target;
   if (isIndexType(mediaType)) {
-    const { manifests } = parseIndex(await readDocument(provider, target, call), { mediaType });
-    if (!manifests.some((child) => isDocumentType(child.mediaType))) {
-      return sumOf([target, ...manifests]);
+    const listed = await readIndex(provider, target, call);
+    const documents = listed.filter((one) => isDocumentType(one.mediaType));
+    if (documents.length === 0 || listsParts(listed)) {
+      const parts = listed.filter((one) => !isDocumentType(one.mediaType));
+      const own = parts.find((part) => part.platform !== undefined)?.platform ?? platform;
+      let size = sumOf([target, ...parts]);
+      for (const image of documents) size += await imageSize(provider, image, { ...call, platform: own });
+      return size;
     }
   } else if (!isManifestType(mediaType)) return target.size;
   const { path, manifest } = await findManifest(provider, target, options);

@@ -95,7 +95,8 @@ const SNAPSHOT_LABEL = "containerd.io/gc.ref.snapshot.";
 
 /** The snapshots a blob keeps: what its layers were unpacked to. */
 function snapshotsIn(labels: Labels): (readonly [snapshotter: string, name: string])[] {
-  return Object.entries(labels).flatMap(([label, name]) => {
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.flatMap(([label, name]) => {
     const snapshotter = label.startsWith(SNAPSHOT_LABEL) ? label.slice(SNAPSHOT_LABEL.length).replace(/\/.*/, "") : "";
     return snapshotter === "" ? [] : [[snapshotter, name] as const];
   });

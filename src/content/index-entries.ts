@@ -1,9 +1,8 @@
 import type { CallOptions } from "../call-options.js";
 import { DataLossError, isNotFound } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { parseIndex } from "../oci/image-index.js";
 import { isIndexType } from "../oci/media-types.js";
-import { DEEPEST_DOCUMENT, readDocument } from "./documents.js";
+import { DEEPEST_DOCUMENT, readIndex } from "./documents.js";
 import type { Provider } from "./store.js";
 
 /** What an index lists, or an index below it. */
@@ -39,7 +38,7 @@ export async function* indexEntries(
     opened.add(digest);
     if (depth > DEEPEST_DOCUMENT) throw new DataLossError(`Cannot read index ${target.digest}: it is nested too deep`);
     try {
-      const { manifests } = parseIndex(await readDocument(provider, descriptor, call), { mediaType });
+      const manifests = await readIndex(provider, descriptor, call);
       const below = manifests.map((child) => ({ descriptor: child, parent: descriptor, depth: depth + 1 }));
       stack.push(...below.toReversed());
     } catch (reason) {

@@ -60,6 +60,15 @@ export function isDocumentType(mediaType: string): boolean {
   return isIndexType(mediaType) || isManifestType(mediaType);
 }
 
+/**
+ * Whether content of this type is a part of a container, such as an index lists them that is a checkpoint and no image.
+ *
+ * @see https://github.com/containerd/containerd/blob/v2.1.4/core/images/mediatypes.go
+ */
+export function isContainerPartType(mediaType: string): boolean {
+  return mediaType.startsWith("application/vnd.containerd.container.");
+}
+
 /** Whether content of this type is the config of an image. */
 export function isConfigType(mediaType: string): boolean {
   return mediaType === MEDIA_TYPE_IMAGE_CONFIG || mediaType === MEDIA_TYPE_DOCKER_IMAGE_CONFIG;

@@ -83,6 +83,30 @@ export function checkCases(bed: ContentBed): void {
     assert.deepEqual([check?.platform, check?.manifest, check?.complete], [amd64, target, true]);
     await bed.store.delete(parts[0]?.digest ?? "sha256:");
     assert.deepEqual((await checkImage(bed.store, target)).map(brief), ["amd64 2/3 false"]);
+    assert.deepEqual(await checked(target, arm64), ["undefined unavailable false"]);
+  });
+
+  it("looks for the image in a checkpoint, for its platform alone", async () => {
+    const { parts } = await samples.checkpoint();
+    const base = await samples.image(amd64, ["base"]);
+    const gone = { ...samples.lost("gone", types.MEDIA_TYPE_MANIFEST), platform: arm64 };
+    const image = await samples.index([{ ...base.target, platform: amd64 }, gone]);
+    const whole = await samples.index([...parts, image]);
+    const unpackedInto = async () => ["native"];
+    const [check, ...others] = await checkImage(bed.store, whole, { unpackedInto });
+    assert.deepEqual(others, []);
+    assert.deepEqual(check?.required, [
+      ...parts,
+      image,
+      { ...base.target, platform: amd64 },
+      base.config,
+      ...base.layers,
+    ]);
+    assert.deepEqual([check.complete, check.unpacked], [true, ["native"]]);
+    assert.equal(check.chainId, digestOf(Buffer.from("unpacked base")));
+    await bed.store.delete(base.target.digest);
+    const [lost] = await checkImage(bed.store, whole);
+    assert.deepEqual([lost?.complete, lost?.missing, lost?.present], [false, [image], parts]);
   });
 
   it("misses what stands outside of it, and a target that is not there", async () => {

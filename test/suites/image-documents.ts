@@ -111,7 +111,20 @@ export function documentCases(bed: ContentBed): void {
     assert.deepEqual(await walked(target, { platform: arm64, manifestLimit: 1 }), all);
     assert.equal(await imageSize(bed.store, target), sizeOf(target, ...parts));
     assert.deepEqual(await imagePlatforms(bed.store, target), [amd64]);
-    await assert.rejects(readManifest(bed.store, target, { platform: amd64 }), isNotFound);
+    await assert.rejects(readManifest(bed.store, target, { platform: amd64 }), isFailedPrecondition);
+
+    const [base, other] = [await samples.image(amd64, ["base"]), await samples.image(arm64, ["other"])];
+    const image = await samples.index([
+      { ...base.target, platform: amd64 },
+      { ...other.target, platform: arm64 },
+    ]);
+    const whole = await samples.index([image, ...parts]);
+    const needed = [image, base.target, base.config, ...base.layers, ...parts];
+    assert.equal(await imageSize(bed.store, whole, { platform: arm64 }), sizeOf(whole, ...needed));
+    assert.deepEqual(await imagePlatforms(bed.store, whole), [amd64]);
+    await assert.rejects(readImageConfig(bed.store, whole, { platform: amd64 }), isFailedPrecondition);
+    const among = await samples.index([whole, image]);
+    assert.equal((await read(among)).digest, base.target.digest);
   });
 
   it("takes artifacts and attestations as what they are", async () => {

@@ -1,7 +1,7 @@
 import { writeBlob } from "../../src/content/blob.js";
 import { gcLabels } from "../../src/content/walk.js";
 import type { Descriptor } from "../../src/oci/descriptor.js";
-import { digestOf } from "../../src/oci/digest.js";
+import { type Digest, digestOf } from "../../src/oci/digest.js";
 import { encodeIndex, type Index } from "../../src/oci/image-index.js";
 import { encodeManifest, type Manifest } from "../../src/oci/manifest.js";
 import * as types from "../../src/oci/media-types.js";
@@ -13,6 +13,12 @@ export interface Sample {
   readonly target: Descriptor;
   readonly config: Descriptor;
   readonly layers: readonly Descriptor[];
+}
+
+/** A layer that can be unpacked. */
+export interface PackedLayer {
+  readonly bytes: Uint8Array;
+  readonly diffId: Digest;
 }
 
 /** How a sample differs from a plain OCI image. */
@@ -33,9 +39,9 @@ export function sizeOf(...descriptors: readonly Descriptor[]): number {
 
 /** Writes images of all kinds into the store under test. */
 export class Samples {
-  readonly #bed: ContentBed;
+  readonly #bed: Pick<ContentBed, "store" | "call">;
 
-  constructor(bed: ContentBed) {
+  constructor(bed: Pick<ContentBed, "store" | "call">) {
     this.#bed = bed;
   }
 
@@ -43,13 +49,22 @@ export class Samples {
     return this.#write(Buffer.from(text), mediaType);
   }
 
-  /** An image with layers of these texts. */
-  async image(platform: Platform, layers: readonly string[], options: SampleOptions = {}): Promise<Sample> {
+  /** An image with layers of these texts, which are not really layers, or with real ones. */
+  async image(
+    platform: Platform,
+    layers: readonly (string | PackedLayer)[],
+    options: SampleOptions = {},
+  ): Promise<Sample> {
     const { docker = false, layerTypes = [] } = options;
     const layerType = docker ? types.MEDIA_TYPE_DOCKER_LAYER_GZIP : types.MEDIA_TYPE_LAYER_GZIP;
     const written: Descriptor[] = [];
-    for (const [at, text] of layers.entries()) written.push(await this.blob(text, layerTypes[at] ?? layerType));
-    const diffIds = layers.map((text) => digestOf(Buffer.from(`unpacked ${text}`)));
+    for (const [at, layer] of layers.entries()) {
+      const bytes = typeof layer === "string" ? Buffer.from(layer) : layer.bytes;
+      written.push(await this.#write(bytes, layerTypes[at] ?? layerType));
+    }
+    const diffIds = layers.map((layer) =>
+      typeof layer === "string" ? digestOf(Buffer.from(`unpacked ${layer}`)) : layer.diffId,
+    );
     const text = JSON.stringify({ ...platform, rootfs: { type: "layers", diff_ids: diffIds } });
     const configType = docker ? types.MEDIA_TYPE_DOCKER_IMAGE_CONFIG : types.MEDIA_TYPE_IMAGE_CONFIG;
     const config = await this.blob(text, configType);
