@@ -1,0 +1,98 @@
+import type { Tree, Xattrs } from "../snapshots/tree.js";
+import { parentOf } from "../snapshots/tree-path.js";
+import { type Surveyed, survey } from "./survey.js";
+
+/** One difference between two trees. */
+export type Change =
+  /** What the upper tree has at a path, and the lower one has not, or otherwise. */
+  | { readonly path: string; readonly node: Surveyed }
+  /** What the upper tree has not. */
+  | { readonly path: string; readonly node: undefined };
+
+/**
+ * What has to be done to the lower tree to make it the upper one, a directory before what is in it. Directories above a change
+ * are part of it, so that their times stay what they are.
+ */
+export async function changesBetween(lower: Tree, upper: Tree): Promise<readonly Change[]> {
+  const [before, after] = [await survey(lower), await survey(upper)];
+  const changed = new Set<string>();
+  for (const [path, node] of after) {
+    const old = before.get(path);
+    const isSame = old !== undefined && (await isSameNode(path, { lower, upper }, old, node));
+    if (!isSame) for (const name of node.names.length > 1 ? node.names : [path]) changed.add(name);
+  }
+  const gone = [...before.keys()].filter((path) => !after.has(path) && after.get(parentOf(path))?.type === "directory");
+  for (const path of [...changed, ...gone]) {
+    for (let above = path; above !== ""; ) {
+      above = parentOf(above);
+      if (above !== "") changed.add(above);
+    }
+  }
+  return inOrder(after, changed, gone);
+}
+
+/** In the order of the upper tree; what is gone right after the directory it was in. */
+function inOrder(
+  after: ReadonlyMap<string, Surveyed>,
+  changed: ReadonlySet<string>,
+  gone: readonly string[],
+): readonly Change[] {
+  const goneFrom = new Map<string, string[]>();
+  for (const path of gone) goneFrom.set(parentOf(path), [...(goneFrom.get(parentOf(path)) ?? []), path]);
+  const changes: Change[] = [];
+  for (const [path, node] of after) {
+    if (changed.has(path)) changes.push({ path, node });
+    for (const each of goneFrom.get(path) ?? []) changes.push({ path: each, node: undefined });
+  }
+  return changes;
+}
+
+async function isSameNode(
+  path: string,
+  trees: { readonly lower: Tree; readonly upper: Tree },
+  old: Surveyed,
+  node: Surveyed,
+): Promise<boolean> {
+  if (old.type !== node.type || old.mode !== node.mode || old.uid !== node.uid || old.gid !== node.gid) return false;
+  if (old.linkName !== node.linkName || !isSameDevice(old, node)) return false;
+  if (!isSameXattrs(old.xattrs, node.xattrs) || old.names.join("\0") !== node.names.join("\0")) return false;
+  // The root's own time says only that something in it changed.
+  if (old.modifiedAt.getTime() !== node.modifiedAt.getTime()) return path === "";
+  if (node.type !== "file" || (old.version !== undefined && old.version === node.version)) return true;
+  return old.size === node.size && isSameContent(trees.lower.read(path), trees.upper.read(path));
+}
+
+function isSameDevice({ device: old }: Surveyed, { device }: Surveyed): boolean {
+  return old?.major === device?.major && old?.minor === device?.minor;
+}
+
+function isSameXattrs(old: Xattrs = new Map(), xattrs: Xattrs = new Map()): boolean {
+  if (old.size !== xattrs.size) return false;
+  return [...xattrs].every(([name, value]) => {
+    const other = old.get(name);
+    return other !== undefined && Buffer.compare(other, value) === 0;
+  });
+}
+
+async function isSameContent(left: AsyncIterable<Uint8Array>, right: AsyncIterable<Uint8Array>): Promise<boolean> {
+  const others = right[Symbol.asyncIterator]();
+  let other = Buffer.alloc(0);
+  try {
+    for await (const chunk of left) {
+      for (let at = 0; at < chunk.length; ) {
+        if (other.length === 0) {
+          const next = await others.next();
+          if (next.done) return false;
+          other = Buffer.from(next.value);
+        }
+        const length = Math.min(other.length, chunk.length - at);
+        if (other.compare(chunk, at, at + length, 0, length) !== 0) return false;
+        other = other.subarray(length);
+        at += length;
+      }
+    }
+    return other.length === 0 && (await others.next()).done === true;
+  } finally {
+    await others.return?.();
+  }
+}

@@ -1,0 +1,91 @@
+import { FailedPreconditionError } from "../../errors.js";
+import { type TarFile, type TarHeader, type TarStreamFile, writeTar } from "../../tar/tar.js";
+import type { Tree } from "../snapshots/tree.js";
+import { joinPath, nameOf, parentOf } from "../snapshots/tree-path.js";
+import { type Change, changesBetween } from "./changes.js";
+import type { Surveyed } from "./survey.js";
+
+/**
+ * What a layer hides a path of the layers below with: a file of this name before the path's own.
+ *
+ * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts
+ */
+export const WHITEOUT = ".wh.";
+
+/**
+ * Writes what the upper tree has and the lower one has not as the tar of a layer; the same difference gives the same bytes.
+ *
+ * @param lower what the layer will stand on.
+ * @param upper what both together will be.
+ * @param latest the latest time a file may carry.
+ * @throws {FailedPreconditionError} when a file has a name that means something else in a layer
+ */
+export async function* writeLayer(
+  lower: Tree,
+  upper: Tree,
+  latest?: Date,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const changes = await changesBetween(lower, upper);
+  yield* writeTar(members(changes, upper, latest));
+}
+
+function* members(
+  changes: readonly Change[],
+  upper: Tree,
+  latest: Date | undefined,
+): Generator<TarFile | TarStreamFile, void, undefined> {
+  const written = new Map<string, string>();
+  for (const { path, node } of changes) {
+    if (nameOf(path).startsWith(WHITEOUT)) {
+      throw new FailedPreconditionError(`Cannot write ${path} to a layer: its name means that something is not there`);
+    }
+    if (node === undefined) {
+      yield {
+        name: joinPath(parentOf(path), `${WHITEOUT}${nameOf(path)}`),
+        mode: 0,
+        modifiedAt: latest ?? new Date(0),
+      };
+      continue;
+    }
+    const linkName = written.get(node.inode);
+    if (linkName !== undefined) yield { ...attributesOf(path, node, latest), type: "link", linkName };
+    else yield member(path, node, upper, latest);
+    if (node.names.length > 1) written.set(node.inode, path);
+  }
+}
+
+function member(path: string, node: Surveyed, upper: Tree, latest: Date | undefined): TarFile | TarStreamFile {
+  const header = attributesOf(path, node, latest);
+  const { type, size, linkName, device } = node;
+  switch (type) {
+    case "file":
+      return { ...header, size, body: () => upper.read(path) };
+    case "directory":
+      return { ...header, name: `${path === "" ? "." : path}/`, type };
+    case "symlink":
+      return { ...header, type, linkName: linkName ?? "" };
+    case "fifo":
+      return { ...header, type };
+    case "character-device":
+    case "block-device":
+      return { ...header, type, device: device ?? { major: 0, minor: 0 } };
+    case "socket":
+      throw new FailedPreconditionError(`Cannot write ${path} to a layer: it is a socket`);
+  }
+}
+
+function attributesOf(
+  name: string,
+  { mode, uid, gid, modifiedAt, xattrs }: Surveyed,
+  latest: Date | undefined,
+): Pick<TarHeader, "name" | "mode" | "uid" | "gid" | "modifiedAt" | "xattrs"> {
+  const isLate = latest !== undefined && modifiedAt > latest;
+  return {
+    name,
+    mode,
+    uid,
+    gid,
+    modifiedAt: isLate ? latest : modifiedAt,
+    ...(xattrs === undefined ? {} : { xattrs }),
+  };
+}

@@ -1,0 +1,40 @@
+import { type BigIntStats, constants } from "node:fs";
+import type { NodeType, TreeNode } from "./tree.js";
+
+const types: ReadonlyMap<number, NodeType> = new Map([
+  [constants.S_IFREG, "file"],
+  [constants.S_IFDIR, "directory"],
+  [constants.S_IFLNK, "symlink"],
+  [constants.S_IFIFO, "fifo"],
+  [constants.S_IFCHR, "character-device"],
+  [constants.S_IFBLK, "block-device"],
+  [constants.S_IFSOCK, "socket"],
+]);
+
+/** What the kernel says of a path. */
+export function nodeFromStat(stat: BigIntStats, linkName: string | undefined): TreeNode {
+  const type = types.get(Number(stat.mode) & constants.S_IFMT) ?? "socket";
+  const isDevice = type === "character-device" || type === "block-device";
+  return {
+    type,
+    mode: Number(stat.mode & 0o7777n),
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    modifiedAt: new Date(Number(stat.mtimeNs / 1_000_000n)),
+    size: type === "file" ? Number(stat.size) : 0,
+    linkName,
+    device: isDevice ? deviceNumbers(stat.rdev) : undefined,
+    inode: `${stat.dev}:${stat.ino}`,
+    links: type === "directory" ? 1 : Number(stat.nlink),
+    // A time of whole seconds was set by somebody, and may be set again after a change.
+    version: type === "file" && stat.mtimeNs % 1_000_000_000n !== 0n ? `${stat.size} ${stat.mtimeNs}` : undefined,
+  };
+}
+
+/** Linux's way of putting two numbers into one. */
+function deviceNumbers(device: bigint): { readonly major: number; readonly minor: number } {
+  return {
+    major: Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn)),
+    minor: Number((device & 0xffn) | ((device >> 12n) & ~0xffn)),
+  };
+}

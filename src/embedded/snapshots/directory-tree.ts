@@ -1,0 +1,221 @@
+import { execFile } from "node:child_process";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  createReadStream,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  write,
+} from "node:fs";
+import { promisify } from "node:util";
+import { FailedPreconditionError, NotImplementedError } from "../../errors.js";
+import { nodeFromStat } from "./directory-stat.js";
+import { readXattrs, writeXattrs } from "./directory-xattrs.js";
+import { type Attributes, type NewNode, Tree, type TreeNode, type Xattrs } from "./tree.js";
+import { byName, nameOf, parentOf } from "./tree-path.js";
+
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
+const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+// Node.js does not name it: a descriptor that says where something is, and opens nothing.
+const O_PATH = 0o10000000;
+const MOST_LAYER_BYTES = 64 * 2 ** 30;
+const run = promisify(execFile);
+const writeTo = promisify(write);
+
+/** One directory held open: what is at a path in it stays where it is, whoever renames what lies above. */
+interface Held extends Disposable {
+  /** The path of what was asked for, by the descriptor. */
+  readonly path: string;
+}
+
+/**
+ * A tree that is a directory of this machine, Linux and root provided, so that the kernel can mount it. A container may run in
+ * it: paths are walked one descriptor at a time, so that no link it makes meanwhile leads out.
+ */
+export class DirectoryTree extends Tree {
+  readonly directory: string;
+  readonly mostLayerBytes: number = MOST_LAYER_BYTES;
+
+  constructor(directory: string) {
+    super();
+    this.directory = directory;
+  }
+
+  async stat(path: string): Promise<TreeNode | undefined> {
+    try {
+      using held = this.#hold(path);
+      const stat = lstatSync(held.path, { bigint: true });
+      return nodeFromStat(stat, stat.isSymbolicLink() ? readlinkSync(held.path) : undefined);
+    } catch (reason) {
+      if (isAbsence(reason)) return undefined;
+      throw reason;
+    }
+  }
+
+  async list(path: string): Promise<readonly string[]> {
+    using held = this.#hold(path);
+    const fd = openSync(held.path, DIRECTORY);
+    try {
+      const names = readdirSync(`/proc/self/fd/${fd}`);
+      const odd = names.find((name) => name.includes("\uFFFD"));
+      if (odd === undefined) return names.sort(byName);
+      throw new NotImplementedError(`Cannot list ${this.directory}/${path}: the name ${odd} is not UTF-8`);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  async *read(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* createReadStream("", { fd: this.#openFile(path) }) as AsyncIterable<Uint8Array>;
+  }
+
+  xattrs(): Promise<ReadonlyMap<string, Xattrs>> {
+    return readXattrs(this.directory);
+  }
+
+  async make(path: string, node: NewNode): Promise<void> {
+    using held = this.#hold(path);
+    if (node.type === "directory") mkdirSync(held.path, 0o700);
+    else if (node.type === "symlink") symlinkSync(node.linkName ?? "", held.path);
+    else await makeSpecial(outside(held.path), node, `${this.directory}/${path}`);
+    setAttributes(held.path, node);
+  }
+
+  async write(path: string, body: AsyncIterable<Uint8Array>, attributes: Attributes): Promise<void> {
+    if ((await this.stat(path))?.type === "file") await this.remove(path);
+    using held = this.#hold(path);
+    const fd = openSync(held.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      for await (const chunk of body) {
+        for (let at = 0; at < chunk.length; ) at += (await writeTo(fd, chunk, at)).bytesWritten;
+      }
+      fchownSync(fd, attributes.uid, attributes.gid);
+      fchmodSync(fd, attributes.mode);
+      futimesSync(fd, secondsOf(attributes.modifiedAt), secondsOf(attributes.modifiedAt));
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  async link(path: string, existing: string): Promise<void> {
+    using from = this.#hold(existing);
+    using to = this.#hold(path);
+    linkSync(from.path, to.path);
+  }
+
+  async change(path: string, attributes: Attributes): Promise<void> {
+    using held = this.#hold(path);
+    setAttributes(held.path, attributes);
+  }
+
+  async setXattrs(all: ReadonlyMap<string, Xattrs>): Promise<void> {
+    await writeXattrs(this.directory, all, async (path, act) => {
+      const node = await this.stat(path);
+      using held = this.#hold(path);
+      await act(outside(held.path), node?.type);
+    });
+  }
+
+  async remove(path: string): Promise<void> {
+    if (path === "") return;
+    using held = this.#hold(path);
+    removeAll(held.path);
+  }
+
+  #openFile(path: string): number {
+    using held = this.#hold(path);
+    // Without waiting: it may be a fifo by now, of which nobody has the other end.
+    const fd = openSync(held.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (fstatSync(fd).isFile()) return fd;
+    closeSync(fd);
+    throw new FailedPreconditionError(`Cannot read ${this.directory}/${path}: it is no regular file`);
+  }
+
+  #hold(path: string): Held {
+    let fd = openSync(this.directory, O_RDONLY | O_DIRECTORY);
+    try {
+      for (const name of parentOf(path).split("/")) {
+        if (name === "") continue;
+        const next = openSync(`/proc/self/fd/${fd}/${name}`, DIRECTORY);
+        closeSync(fd);
+        fd = next;
+      }
+    } catch (reason) {
+      closeSync(fd);
+      throw reason;
+    }
+    return { path: `/proc/self/fd/${fd}/${nameOf(path) || "."}`, [Symbol.dispose]: () => closeSync(fd) };
+  }
+}
+
+/** The same path, for another process. */
+function outside(path: string): string {
+  return path.replace("/proc/self/", `/proc/${process.pid}/`);
+}
+
+async function makeSpecial(path: string, { type, device }: NewNode, shown: string): Promise<void> {
+  const numbers = type === "fifo" ? [] : [String(device?.major ?? 0), String(device?.minor ?? 0)];
+  const letter = { fifo: "p", "character-device": "c", "block-device": "b" }[type as string] ?? "";
+  try {
+    await run("mknod", ["-m", "0600", path, letter, ...numbers]);
+  } catch (reason) {
+    if ((reason as NodeJS.ErrnoException).code !== "ENOENT") throw reason;
+    throw new NotImplementedError(`Cannot make ${shown}: it is a ${type}, and there is no mknod program`, {
+      cause: reason,
+    });
+  }
+}
+
+function setAttributes(path: string, { mode, uid, gid, modifiedAt }: Attributes): void {
+  lchownSync(path, uid, gid);
+  const fd = openSync(path, O_PATH | O_NOFOLLOW);
+  try {
+    // After the owner, whose change takes setuid away. A link has no bits of its own.
+    if (!fstatSync(fd).isSymbolicLink()) chmodSync(`/proc/self/fd/${fd}`, mode);
+  } finally {
+    closeSync(fd);
+  }
+  lutimesSync(path, secondsOf(modifiedAt), secondsOf(modifiedAt));
+}
+
+/** Seconds such that their milliseconds are the same after the way through a double. */
+function secondsOf(time: Date): number {
+  const ms = time.getTime();
+  return ms % 1000 === 0 ? ms / 1000 : (ms + 0.0005) / 1000;
+}
+
+/** Names are bytes: they need not be text. */
+function removeAll(path: string | Buffer): void {
+  if (!lstatSync(path).isDirectory()) {
+    unlinkSync(path);
+    return;
+  }
+  const fd = openSync(path, DIRECTORY);
+  try {
+    for (const name of readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" })) {
+      removeAll(Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]));
+    }
+  } finally {
+    closeSync(fd);
+  }
+  rmdirSync(path);
+}
+
+function isAbsence(reason: unknown): boolean {
+  const { code } = reason as NodeJS.ErrnoException;
+  return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP";
+}

@@ -1,0 +1,255 @@
+import { AlreadyExistsError, DataLossError, FailedPreconditionError, NotFoundError } from "../../errors.js";
+import type { Content, Contents } from "./memory-contents.js";
+import { type Attributes, type NewNode, type NodeType, Tree, type TreeNode, type Xattrs } from "./tree.js";
+import { byName, joinPath, nameOf, parentOf } from "./tree-path.js";
+
+/** A node of a memory tree. It is replaced, never changed, so that trees share it. */
+export interface MemoryNode extends Attributes {
+  readonly type: Exclude<NodeType, "socket">;
+  readonly xattrs: Xattrs;
+  readonly content?: Content | undefined;
+  readonly linkName?: string | undefined;
+  readonly device?: TreeNode["device"];
+  /** How many names it has. */
+  readonly links: number;
+  /** What a directory holds: names and inodes. */
+  readonly children?: ReadonlyMap<string, number> | undefined;
+}
+
+/** Told of every change, before it is made. */
+export interface MemoryTreeListener {
+  /** An inode has this node now, or none. A directory's children are told of apart. */
+  onNode(inode: number, node: MemoryNode | undefined): void;
+  /** A name of a directory stands for this inode now, or for none. */
+  onName(directory: number, name: string, inode: number | undefined): void;
+}
+
+const ROOT = 1;
+const NO_XATTRS: Xattrs = new Map();
+const newRoot = (): MemoryNode => ({
+  type: "directory",
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  modifiedAt: new Date(),
+  xattrs: NO_XATTRS,
+  links: 1,
+  children: new Map(),
+});
+
+/** A tree in memory, which needs no rights and no particular system. Standing on another costs a table, not its content. */
+export class MemoryTree extends Tree {
+  readonly directory: undefined;
+  readonly mostLayerBytes: number;
+  readonly #nodes: Map<number, MemoryNode>;
+  readonly #contents: Contents;
+  /** The directories whose table of children is not shared with the tree below. */
+  readonly #owned = new Set<number>();
+  #listener: MemoryTreeListener | undefined;
+  #lastInode: number;
+
+  constructor(contents: Contents, base?: MemoryTree) {
+    super();
+    this.mostLayerBytes = contents.mostLayerBytes;
+    this.#contents = contents;
+    this.#nodes = base === undefined ? new Map() : new Map(base.#nodes);
+    this.#lastInode = base === undefined ? ROOT : base.#lastInode;
+    if (base === undefined) this.#nodes.set(ROOT, newRoot());
+  }
+
+  /** Has every further change told. */
+  listen(listener: MemoryTreeListener): void {
+    this.#listener = listener;
+    if (this.#nodes.size === 1) listener.onNode(ROOT, this.#node(ROOT));
+  }
+
+  /** The nodes by inode. */
+  nodes(): ReadonlyMap<number, MemoryNode> {
+    return this.#nodes;
+  }
+
+  /** Does what a listener was told of once. */
+  readonly replay: MemoryTreeListener = {
+    onNode: (inode, node) => {
+      if (node === undefined) this.#nodes.delete(inode);
+      else this.#setNode(inode, node);
+    },
+    onName: (directory, name, inode) => this.#setName(directory, name, inode),
+  };
+
+  async stat(path: string): Promise<TreeNode | undefined> {
+    const inode = this.#find(path);
+    if (inode === undefined) return undefined;
+    const { type, mode, uid, gid, modifiedAt, linkName, device, content, links } = this.#node(inode);
+    return {
+      type,
+      mode,
+      uid,
+      gid,
+      modifiedAt,
+      size: content?.size ?? 0,
+      linkName,
+      device,
+      inode: String(inode),
+      links,
+      version: content?.id,
+    };
+  }
+
+  async list(path: string): Promise<readonly string[]> {
+    const { children } = this.#node(this.#require(path));
+    if (children === undefined) throw new FailedPreconditionError(`open ${path}: not a directory`);
+    return [...children.keys()].sort(byName);
+  }
+
+  async *read(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+    const { content } = this.#node(this.#require(path));
+    if (content === undefined) throw new FailedPreconditionError(`read ${path}: not a file`);
+    yield* content.read();
+  }
+
+  async xattrs(): Promise<ReadonlyMap<string, Xattrs>> {
+    const found = new Map<string, Xattrs>();
+    for (const [path, inode] of this.#walk()) {
+      const { xattrs } = this.#node(inode);
+      if (xattrs.size > 0) found.set(path, xattrs);
+    }
+    return found;
+  }
+
+  async make(path: string, { type, mode, uid, gid, modifiedAt, linkName, device }: NewNode): Promise<void> {
+    if (this.#find(path) !== undefined) throw new AlreadyExistsError(`make ${path}: file exists`);
+    const children = type === "directory" ? new Map<string, number>() : undefined;
+    this.#add(path, { type, mode, uid, gid, modifiedAt, linkName, device, children, links: 1, xattrs: NO_XATTRS });
+  }
+
+  async write(path: string, body: AsyncIterable<Uint8Array>, attributes: Attributes): Promise<void> {
+    const content = await this.#contents.take(body);
+    try {
+      const old = this.#find(path);
+      if (old !== undefined && this.#node(old).type !== "file") {
+        throw new AlreadyExistsError(`open ${path}: file exists, and is none to write to`);
+      }
+      const { mode, uid, gid, modifiedAt } = attributes;
+      this.#add(path, { type: "file", mode, uid, gid, modifiedAt, content, links: 1, xattrs: NO_XATTRS });
+      if (old !== undefined) this.#release(old);
+    } catch (reason) {
+      this.#contents.drop(content);
+      throw reason;
+    }
+  }
+
+  async link(path: string, existing: string): Promise<void> {
+    const inode = this.#require(existing);
+    const node = this.#node(inode);
+    if (node.type === "directory") throw new FailedPreconditionError(`link ${existing} ${path}: is a directory`);
+    if (this.#find(path) !== undefined) throw new AlreadyExistsError(`link ${existing} ${path}: file exists`);
+    this.#requireParent(path);
+    this.#put(inode, { ...node, links: node.links + 1 });
+    this.#name(path, inode);
+  }
+
+  async change(path: string, { mode, uid, gid, modifiedAt }: Attributes): Promise<void> {
+    const inode = this.#require(path);
+    this.#put(inode, { ...this.#node(inode), mode, uid, gid, modifiedAt });
+  }
+
+  async setXattrs(all: ReadonlyMap<string, Xattrs>): Promise<void> {
+    for (const [path, xattrs] of all) {
+      const inode = this.#require(path);
+      this.#put(inode, { ...this.#node(inode), xattrs });
+    }
+  }
+
+  async remove(path: string): Promise<void> {
+    if (path === "" || this.#find(path) === undefined) return;
+    for (const [each, inode] of [...this.#walk(path)].reverse()) {
+      this.#name(each, undefined);
+      this.#release(inode);
+    }
+  }
+
+  #add(path: string, node: MemoryNode): void {
+    this.#requireParent(path);
+    const inode = this.#lastInode + 1;
+    this.#put(inode, node);
+    this.#name(path, inode);
+  }
+
+  /** Gives a name to an inode, or takes it away. */
+  #name(path: string, inode: number | undefined): void {
+    const directory = this.#requireParent(path);
+    this.#listener?.onName(directory, nameOf(path), inode);
+    this.#setName(directory, nameOf(path), inode);
+    this.#put(directory, { ...this.#node(directory), modifiedAt: new Date() });
+  }
+
+  #put(inode: number, node: MemoryNode): void {
+    this.#listener?.onNode(inode, node);
+    this.#setNode(inode, node);
+  }
+
+  /** One name less, and with the last one the node. */
+  #release(inode: number): void {
+    const node = this.#node(inode);
+    if (node.links > 1) {
+      this.#put(inode, { ...node, links: node.links - 1 });
+      return;
+    }
+    this.#listener?.onNode(inode, undefined);
+    this.#nodes.delete(inode);
+    if (node.content !== undefined) this.#contents.drop(node.content);
+  }
+
+  #setNode(inode: number, node: MemoryNode): void {
+    const isDirectory = node.type === "directory";
+    const children = isDirectory ? (this.#nodes.get(inode)?.children ?? new Map<string, number>()) : undefined;
+    if (isDirectory && !this.#nodes.has(inode)) this.#owned.add(inode);
+    this.#nodes.set(inode, { ...node, children });
+    this.#lastInode = Math.max(this.#lastInode, inode);
+  }
+
+  #setName(directory: number, name: string, inode: number | undefined): void {
+    if (!this.#owned.has(directory)) {
+      const node = this.#node(directory);
+      this.#nodes.set(directory, { ...node, children: new Map(node.children) });
+      this.#owned.add(directory);
+    }
+    const children = this.#node(directory).children as Map<string, number>;
+    if (inode === undefined) children.delete(name);
+    else children.set(name, inode);
+  }
+
+  #node(inode: number): MemoryNode {
+    const node = this.#nodes.get(inode);
+    if (node === undefined) throw new DataLossError(`Cannot find inode ${inode} of a snapshot: its journal is broken`);
+    return node;
+  }
+
+  #find(path: string): number | undefined {
+    let inode: number | undefined = ROOT;
+    if (path === "") return inode;
+    for (const name of path.split("/")) inode = inode && this.#node(inode).children?.get(name);
+    return inode;
+  }
+
+  #require(path: string): number {
+    const inode = this.#find(path);
+    if (inode === undefined) throw new NotFoundError(`open ${path}: no such file or directory`);
+    return inode;
+  }
+
+  #requireParent(path: string): number {
+    const inode = this.#require(parentOf(path));
+    if (path === "" || this.#node(inode).type !== "directory") {
+      throw new FailedPreconditionError(`open ${path}: not a directory`);
+    }
+    return inode;
+  }
+
+  *#walk(path = ""): Generator<readonly [string, number]> {
+    const inode = this.#require(path);
+    yield [path, inode];
+    for (const name of this.#node(inode).children?.keys() ?? []) yield* this.#walk(joinPath(path, name));
+  }
+}
