@@ -9,6 +9,8 @@ export type Progress = (line: string) => void;
 /** A suite of Debian and what is needed of it, with its dependencies. */
 export interface Suite {
   readonly name: "bookworm" | "trixie" | "sid";
+  /** The folder they are unpacked into. Default: the suite's name. */
+  readonly folder?: string;
   readonly packages: readonly string[];
 }
 
@@ -29,8 +31,8 @@ export function debianKeyring(): string | undefined {
 }
 
 /** Where a suite's packages are unpacked. */
-export function suiteDirectory({ name }: Suite): string {
-  return join(labDirectory(), "dist", name);
+export function suiteDirectory({ name, folder = name }: Suite): string {
+  return join(labDirectory(), "dist", folder);
 }
 
 /** Tells whether all that is wanted of a suite is unpacked. */

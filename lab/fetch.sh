@@ -1,7 +1,7 @@
 #!/bin/bash
 # fetch.sh MIRROR KEYRING SUITE OUT PACKAGE...
-# Unpacks Debian packages with their dependencies into OUT, and makes copies of runc and criu that run on this machine with
-# the suite's own C library (OUT/lab). The machine's apt and dpkg are not touched: lists, status and cache are OUT's.
+# Unpacks Debian packages with their dependencies into OUT, and makes copies of some programs that run on this machine
+# with the suite's own C library (OUT/lab). The machine's apt and dpkg are not touched: lists, status and cache are OUT's.
 set -euo pipefail
 mirror=$1 keyring=$2 suite=$3 out=$4
 shift 4
@@ -50,7 +50,7 @@ first() { local path; for path; do [ -f "$path" ] && { echo "$path"; return; }; 
 loader=$(first "$new"/{,usr/}lib*/ld-linux*.so.* "$new"/{,usr/}lib/*-linux-gnu/ld-linux*.so.*)
 here=
 for path in "$new"/{,usr/}lib/*-linux-gnu; do if [ -d "$path" ]; then here=$here${here:+:}$path; fi; done
-for program in runc criu; do
+for program in runc criu skopeo umoci; do
   case " $* " in *" $program "*) ;; *) continue ;; esac
   cp "$(first "$new"/{,usr/}{s,}bin/$program)" "$new/lab/$program"
   "$loader" --library-path "$here" "$(first "$new/usr/bin/patchelf")" --set-interpreter "$out${loader#"$new"}" \
