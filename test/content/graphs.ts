@@ -1,7 +1,9 @@
 import type { CallOptions } from "../../src/call-options.js";
 import { CheckpointMediaType } from "../../src/checkpoint/media-types.js";
 import { writeBlob } from "../../src/content/blob.js";
+import { children } from "../../src/content/documents.js";
 import type { Ingester } from "../../src/content/store.js";
+import { gcLabels } from "../../src/content/walk.js";
 import type { Descriptor } from "../../src/oci/descriptor.js";
 import { digestOf } from "../../src/oci/digest.js";
 import { encodeIndex, type Index } from "../../src/oci/image-index.js";
@@ -31,8 +33,10 @@ export class Graphs {
     this.#call = call;
   }
 
-  blob(bytes: string | Uint8Array, mediaType: string): Promise<Descriptor> {
-    return writeBlob(this.#store, Buffer.from(bytes), { mediaType }, this.#call);
+  blob(content: string | Uint8Array, mediaType: string): Promise<Descriptor> {
+    const bytes = Buffer.from(content);
+    const labels = gcLabels(children(bytes, { mediaType }));
+    return writeBlob(this.#store, bytes, { mediaType, labels }, this.#call);
   }
 
   index(manifests: readonly Descriptor[], more: Partial<Index> = {}): Promise<Descriptor> {
