@@ -1,4 +1,5 @@
 import type { CallOptions } from "../call-options.js";
+import type { NamedTarget } from "../content/archive/image-name.js";
 import { selectBlobs } from "../content/archive/selection.js";
 import { copy } from "../content/copy.js";
 import type { CopyProgress } from "../content/copy-progress.js";
@@ -10,7 +11,6 @@ import { type RegisterImagesOptions, registerImages } from "./image-import.js";
 import {
   type ImageOrigin,
   type ImageSelection,
-  type NamedTarget,
   type Travelling,
   wantedPlatforms,
   withBaseImages,
@@ -18,7 +18,11 @@ import {
 import type { Services } from "./services.js";
 import { holdContent, type LeasedWork, underLease } from "./under-lease.js";
 
-/** How images are copied. */
+/**
+ * How images are copied.
+ *
+ * @inline
+ */
 export interface CopyImagesOptions extends ImageSelection, RegisterImagesOptions, CallOptions {
   /** Told whenever bytes came, and when a blob is there; of each image anew. */
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;

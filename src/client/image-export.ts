@@ -5,7 +5,11 @@ import { type ImageSelection, wantedPlatforms, withBaseImages } from "./image-tr
 import type { Services } from "./services.js";
 import { holdContent } from "./under-lease.js";
 
-/** How images are exported. */
+/**
+ * How images are exported.
+ *
+ * @inline
+ */
 export interface ExportImagesOptions extends ImageSelection, CallOptions {
   /** Adds the `manifest.json` that `docker load` reads, for images it can name. Default: true. */
   readonly dockerManifest?: boolean | undefined;

@@ -1,17 +1,21 @@
 import type { CallOptions } from "../call-options.js";
 import type { ArchiveProgress } from "../content/archive/export.js";
-import { type ImageNaming, nameImages } from "../content/archive/image-name.js";
+import { type ImageNaming, type NamedTarget, nameImages } from "../content/archive/image-name.js";
 import { importArchive } from "../content/archive/import.js";
 import { orUndefined } from "../content/found.js";
 import { AlreadyExistsError, InvalidArgumentError, isAlreadyExists } from "../errors.js";
 import type { Labels } from "../oci/descriptor.js";
 import { withDeadline } from "./deadline.js";
 import type { Image } from "./image.js";
-import { type ImageSelection, type NamedTarget, wantedPlatforms } from "./image-travel.js";
+import { type ImageSelection, wantedPlatforms } from "./image-travel.js";
 import type { Services } from "./services.js";
 import { type LeasedWork, underLease } from "./under-lease.js";
 
-/** How the records of images that arrive are made. */
+/**
+ * How the records of images that arrive are made.
+ *
+ * @inline
+ */
 export interface RegisterImagesOptions {
   /**
    * Points names that are taken at what arrives. Default: they are refused, unless they point there already.
@@ -21,7 +25,11 @@ export interface RegisterImagesOptions {
   readonly labels?: Labels | undefined;
 }
 
-/** How an archive is imported. */
+/**
+ * How an archive is imported.
+ *
+ * @inline
+ */
 export interface ImportImagesOptions
   extends Omit<ImageSelection, "baseImage">,
     ImageNaming,

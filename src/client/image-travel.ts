@@ -1,17 +1,23 @@
 import type { CallOptions } from "../call-options.js";
 import { type Checkpoint, checkpointName, readCheckpoint } from "../checkpoint/document.js";
+import type { NamedTarget } from "../content/archive/image-name.js";
 import type { Selection } from "../content/archive/selection.js";
-import type { Provider } from "../content/store.js";
+import type { Provider, Store } from "../content/store.js";
 import type { Node } from "../content/walk.js";
 import { isInvalidArgument, NotFoundError } from "../errors.js";
-import type { Descriptor } from "../oci/descriptor.js";
+import type { LeaseManager } from "../leases/lease.js";
 import { isIndexType, isManifestType } from "../oci/media-types.js";
 import type { Platform } from "../oci/platform.js";
 import { parseReference } from "../oci/reference.js";
 import { daemonPlatform } from "./features.js";
+import type { Images } from "./images.js";
 import type { Services } from "./services.js";
 
-/** Which parts of images go from one place to another. */
+/**
+ * Which parts of images go from one place to another.
+ *
+ * @inline
+ */
 export interface ImageSelection extends Omit<Selection, "platforms"> {
   /**
    * Of an index's manifests those for these platforms, which must be there, or all of them. What says no platform, and the parts
@@ -24,8 +30,21 @@ export interface ImageSelection extends Omit<Selection, "platforms"> {
   readonly baseImage?: boolean | undefined;
 }
 
-/** Where images come from: a client, or what a client is made of. */
-export type ImageOrigin = Pick<Services, "namespace" | "content" | "images" | "leases">;
+/**
+ * Where images come from: a client, or what a client is made of.
+ *
+ * @inline
+ */
+export interface ImageOrigin {
+  /** The namespace. */
+  readonly namespace: string;
+  /** Its content. */
+  readonly content: Store;
+  /** Its images. */
+  readonly images: Images;
+  /** Its leases. */
+  readonly leases: LeaseManager;
+}
 
 /** The platforms that were meant. */
 export async function wantedPlatforms(
@@ -35,14 +54,6 @@ export async function wantedPlatforms(
 ): Promise<readonly Platform[] | undefined> {
   if (platforms === "all") return undefined;
   return platforms ?? [await daemonPlatform(services, call)];
-}
-
-/** An image by its name and what that stands for, wherever it is. */
-export interface NamedTarget {
-  /** The name. */
-  readonly name: string;
-  /** What it stands for: an index or a manifest. */
-  readonly target: Descriptor;
 }
 
 /** A provider that is no daemon's has no images but those that were named. */

@@ -1,5 +1,6 @@
 import { Images as ImagesService } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
+import type { NamedTarget } from "../content/archive/image-name.js";
 import type { Provider } from "../content/store.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
@@ -8,7 +9,7 @@ import { Image } from "./image.js";
 import { type CopyImagesOptions, copyImages, copyTargets } from "./image-copy.js";
 import { type ExportImagesOptions, exportImages } from "./image-export.js";
 import { type ImportImagesOptions, importImages } from "./image-import.js";
-import type { ImageOrigin, NamedTarget } from "./image-travel.js";
+import type { ImageOrigin } from "./image-travel.js";
 import type { Services } from "./services.js";
 import { descriptorInit, labelChanges, present } from "./wire.js";
 

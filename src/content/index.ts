@@ -1,3 +1,11 @@
+export {
+  type ArchiveProgress,
+  type ExportArchiveOptions,
+  exportArchive,
+} from "./archive/export.js";
+export { type ArchiveImage, type ImageNaming, nameImages } from "./archive/image-name.js";
+export { type ImportArchiveOptions, importArchive } from "./archive/import.js";
+export type { Selection } from "./archive/selection.js";
 export { type BlobOptions, type ReadBlobOptions, readBlob, writeBlob } from "./blob.js";
 export { type CopyOptions, type CopyResult, copy } from "./copy.js";
 export type { CopyProgress } from "./copy-progress.js";

@@ -50,13 +50,15 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
   },
   "./content": {
     values: words(`
-      LayoutStore MemoryStore checkImage children copy filter gcLabels imagePlatforms imageSize imageUsage readBlob
-      readImageConfig readManifest readRootFS walk writeBlob
+      LayoutStore MemoryStore checkImage children copy exportArchive filter gcLabels imagePlatforms imageSize
+      imageUsage importArchive nameImages readBlob readImageConfig readManifest readRootFS walk writeBlob
     `),
     types: words(`
-      BlobOptions CheckImageOptions CommitOptions CopyOptions CopyProgress CopyResult FilterOperator ImageManifest ImageOptions ImageSnapshot ImageUsage
-      ImageUsageOptions Info IngestManager Ingester LayoutIndex LayoutOptions Manager Node PlatformCheck PlatformChoice
-      Provider PutOptions Range ReadBlobOptions SnapshotReader Status Store WalkOptions Writer WriterOptions
+      ArchiveImage ArchiveProgress BlobOptions CheckImageOptions CommitOptions CopyOptions CopyProgress CopyResult
+      ExportArchiveOptions FilterOperator ImageManifest ImageNaming ImageOptions ImageSnapshot ImageUsage
+      ImageUsageOptions ImportArchiveOptions Info IngestManager Ingester LayoutIndex LayoutOptions Manager Node
+      PlatformCheck PlatformChoice Provider PutOptions Range ReadBlobOptions Selection SnapshotReader Status Store
+      WalkOptions Writer WriterOptions
     `),
   },
   "./leases": {

@@ -46,6 +46,18 @@ export function imageOf(descriptor: Descriptor): ArchiveImage {
   };
 }
 
+/**
+ * An image by its name and what that stands for, wherever it is.
+ *
+ * @inline
+ */
+export interface NamedTarget {
+  /** The name. */
+  readonly name: string;
+  /** What it stands for: an index or a manifest. */
+  readonly target: Descriptor;
+}
+
 /** How images get their names. */
 export interface ImageNaming {
   /** The name of the one image that is there, whatever the archive calls it. */
@@ -63,13 +75,13 @@ export interface ImageNaming {
 export function nameImages(
   images: readonly ArchiveImage[],
   { name: given, prefix }: ImageNaming = {},
-): readonly (ArchiveImage & { readonly name: string })[] {
+): readonly NamedTarget[] {
   if (given !== undefined && images.length !== 1) {
     throw new InvalidArgumentError(
       `Cannot call the archive's image ${JSON.stringify(given)}: there are ${images.length} images`,
     );
   }
-  const named = new Map<string, ArchiveImage & { readonly name: string }>();
+  const named = new Map<string, NamedTarget>();
   for (const image of images) {
     const name = checkName(given ?? image.name ?? nameFrom(image, prefix));
     const same = named.get(name);
@@ -78,7 +90,7 @@ export function nameImages(
         `Cannot call both ${same.target.digest} and ${image.target.digest} ${JSON.stringify(name)}`,
       );
     }
-    named.set(name, { ...image, name });
+    named.set(name, { name, target: image.target });
   }
   return [...named.values()];
 }
