@@ -20,6 +20,7 @@ export interface ContentSubject {
 /** A store for each case, and short ways to fill it. */
 export class ContentBed {
   readonly #make: () => Promise<ContentSubject>;
+  readonly #opened: Writer[] = [];
   #subject: ContentSubject | undefined;
 
   constructor(make: () => Promise<ContentSubject>) {
@@ -38,12 +39,16 @@ export class ContentBed {
     this.#subject = await this.#make();
   }
 
-  end(): Promise<void> {
-    return this.#made().end();
+  async end(): Promise<void> {
+    for (const writer of this.#opened.splice(0)) await writer[Symbol.asyncDispose]();
+    await this.#made().end();
   }
 
-  open(ref: string, options: { size?: number; expected?: Digest } = {}): Promise<Writer> {
-    return this.store.writer(ref, { ...this.call, ...options });
+  /** Opens an ingest, which is closed at the latest at the end of the case. */
+  async open(ref: string, options: { size?: number; expected?: Digest } = {}): Promise<Writer> {
+    const writer = await this.store.writer(ref, { ...this.call, ...options });
+    this.#opened.push(writer);
+    return writer;
   }
 
   async written(bytes: Uint8Array, labels: Record<string, string> = {}): Promise<Digest> {

@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import { type FileHandle, lstat, opendir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataLossError, FailedPreconditionError, NotFoundError } from "../../errors.js";
@@ -26,9 +27,9 @@ export class BlobFiles {
 
   /** Opens a blob to be read. */
   async open(digest: Digest): Promise<{ readonly handle: FileHandle; readonly size: number }> {
-    const path = await this.#find(digest);
+    if ((await this.#stats(digest)) === undefined) throw notFound(digest);
     try {
-      const handle = await openPlain(path);
+      const handle = await openPlain(this.#path(digest));
       return { handle, size: (await handle.stat()).size };
     } catch (reason) {
       throw isFileError(reason, "ENOENT") ? notFound(digest, reason) : reason;
@@ -37,18 +38,11 @@ export class BlobFiles {
 
   /** What is known about a blob; undefined when it is not there. */
   async stat(digest: Digest): Promise<Info | undefined> {
-    const path = this.#path(digest);
-    if (!(await isDirectory(dirname(path)))) return undefined;
-    try {
-      const stat = await lstat(path);
-      if (!stat.isFile()) throw new FailedPreconditionError(`Cannot use blob ${digest}: it is no plain file`);
-      const { labels, updatedAt } = await this.#sidecar(digest);
-      const createdAt = new Date(stat.mtimeMs);
-      return { digest, size: stat.size, labels, createdAt, updatedAt: updatedAt ?? createdAt };
-    } catch (reason) {
-      if (isFileError(reason, "ENOENT")) return undefined;
-      throw reason;
-    }
+    const stats = await this.#stats(digest);
+    if (stats === undefined) return undefined;
+    const { labels, updatedAt } = await this.#sidecar(digest);
+    const createdAt = new Date(stats.mtimeMs);
+    return { digest, size: stats.size, labels, createdAt, updatedAt: updatedAt ?? createdAt };
   }
 
   async info(digest: Digest): Promise<Info> {
@@ -79,16 +73,12 @@ export class BlobFiles {
   }
 
   async delete(digest: Digest, limit: CallLimit): Promise<void> {
-    const path = await this.#find(digest);
-    await this.info(digest);
+    if ((await this.#stats(digest)) === undefined) throw notFound(digest);
     await this.#alone(digest, limit, async () => {
-      try {
-        // Labels that outlived the blob would be those of the next one.
-        await rm(this.#sidecarPath(digest), { force: true });
-        await rm(path);
-      } catch (reason) {
-        throw isFileError(reason, "ENOENT") ? notFound(digest, reason) : reason;
-      }
+      if ((await this.#stats(digest)) === undefined) throw notFound(digest);
+      // Labels that outlived the blob would be those of the next one.
+      await rm(this.#sidecarPath(digest), { force: true });
+      await rm(this.#path(digest), { force: true });
     });
   }
 
@@ -151,10 +141,17 @@ export class BlobFiles {
     return this.#directory.claims.during(key, limit, act);
   }
 
-  async #find(digest: Digest): Promise<string> {
+  async #stats(digest: Digest): Promise<Stats | undefined> {
     const path = this.#path(digest);
-    if (!(await isDirectory(dirname(path)))) throw notFound(digest);
-    return path;
+    if (!(await isDirectory(dirname(path)))) return undefined;
+    try {
+      const stats = await lstat(path);
+      if (!stats.isFile()) throw new FailedPreconditionError(`Cannot use blob ${digest}: it is no plain file`);
+      return stats;
+    } catch (reason) {
+      if (isFileError(reason, "ENOENT")) return undefined;
+      throw reason;
+    }
   }
 
   #path(digest: Digest): string {
