@@ -3,11 +3,13 @@ import {
   Code,
   ConnectError,
   type ConnectRouter,
+  createConnectRouter,
   createRouterTransport,
   type Interceptor,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import { type ErrorCode, isContainerdError } from "../errors.js";
+import { type ErrorCode, isContainerdError, UnavailableError } from "../errors.js";
+import { stoppedAt, untilEnd } from "./call-end.js";
 import type { Transport } from "./transport.js";
 
 export type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
@@ -23,27 +25,49 @@ export function route<S extends DescService>(service: S, answers: Partial<Servic
   return { service, answers };
 }
 
-/** A transport to services in this process. */
-export function routerTransport(routes: readonly Route[]): Transport {
+/** A transport to services in this process; after the end every call is `Unavailable`. */
+export function routerTransport(routes: readonly Route[], end: AbortSignal): Transport {
   return createRouterTransport((router) => register(router, routes), {
-    router: { interceptors: [translateErrors] },
+    router: { interceptors: [interceptor(end)], shutdownSignal: end },
   });
 }
 
-/** Makes a router answer the calls of some services. */
-export function register(router: ConnectRouter, routes: readonly Route[]): void {
+/** What answers gRPC calls, by their paths. */
+export function routeHandlers(
+  routes: readonly Route[],
+  { end, maxMessageBytes }: { readonly end: AbortSignal; readonly maxMessageBytes: number },
+): ReadonlyMap<string, ConnectRouter["handlers"][number]> {
+  const router = createConnectRouter({
+    connect: false,
+    grpcWeb: false,
+    interceptors: [interceptor(end)],
+    readMaxBytes: maxMessageBytes,
+    writeMaxBytes: maxMessageBytes,
+    acceptCompression: [],
+    shutdownSignal: end,
+  });
+  register(router, routes);
+  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+}
+
+function register(router: ConnectRouter, routes: readonly Route[]): void {
   for (const { service, answers } of routes) router.service(service, answers);
 }
 
-/** Sends our own errors over the wire as a daemon sends its own; whatever else is thrown is `Unknown`, as it is in Go. */
-export const translateErrors: Interceptor = (next) => async (request) => {
-  try {
-    const response = await next(request);
-    return response.stream ? { ...response, message: translated(response.message) } : response;
-  } catch (reason) {
-    throw toConnectError(reason);
-  }
-};
+/** Sends our own errors over the wire as a daemon sends its own. */
+function interceptor(end: AbortSignal): Interceptor {
+  return (next) => async (request) => {
+    try {
+      if (end.aborted) throw new UnavailableError("The services have ended");
+      if (!request.stream) return await next(request);
+      const response = await next({ ...request, message: untilEnd(request.message, request.signal) });
+      if (!response.stream) return response;
+      return { ...response, message: stoppedAt(translated(response.message), request.signal) };
+    } catch (reason) {
+      throw toConnectError(reason);
+    }
+  };
+}
 
 async function* translated<T>(messages: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
   try {
@@ -72,6 +96,7 @@ const codes: { readonly [C in ErrorCode]: Code } = {
   deadline_exceeded: Code.DeadlineExceeded,
 };
 
+/** Whatever else is thrown is `Unknown`, as it is in Go. */
 function toConnectError(reason: unknown): ConnectError {
   if (reason instanceof ConnectError) return reason;
   const code = isContainerdError(reason) ? codes[reason.code] : Code.Unknown;

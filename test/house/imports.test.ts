@@ -67,7 +67,7 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
 ];
 
 const doors: Readonly<Record<string, readonly string[]>> = {
-  "@connectrpc/connect-node": ["src/rpc/transport.ts"],
+  "@connectrpc/connect-node": ["src/rpc/listen.ts", "src/rpc/transport.ts"],
   "@connectrpc/connect": ["src/rpc/router.ts", "src/rpc/status.ts"],
   "tar-stream": ["src/tar/tar.ts"],
 };

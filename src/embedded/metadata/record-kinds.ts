@@ -95,3 +95,15 @@ export interface RecordKinds {
   readonly namespaces: NamespaceRecord;
   readonly snapshots: SnapshotRecord;
 }
+
+/** The names of all kinds. */
+export const recordKinds: readonly (keyof RecordKinds)[] = Object.keys({
+  containers: true,
+  content: true,
+  images: true,
+  ingests: true,
+  leases: true,
+  leaseResources: true,
+  namespaces: true,
+  snapshots: true,
+} satisfies { readonly [K in keyof RecordKinds]: true }) as (keyof RecordKinds)[];

@@ -1,0 +1,87 @@
+import type { Daemon, Resource } from "../daemon.js";
+import { LeaseHolds } from "../leases/lease-holds.js";
+import { backReferences, isExpired, isFlat, isRoot, references } from "./gc-labels.js";
+
+/** Something in a namespace that is collected or keeps others from being so. */
+export interface Node extends Resource {
+  /** What its labels refer to does not count. */
+  readonly flat?: boolean;
+}
+
+type Source = Pick<Daemon, "records">;
+
+/** What nobody need refer to. */
+export function roots(daemon: Source, namespace: string, now: Date): Node[] {
+  const of = <T>(records: { entries(): Iterable<readonly [string, T]> }) => [...records.entries()];
+  const leases = of(daemon.records(namespace, "leases")).filter(([, { labels }]) => !isExpired(labels, now));
+  const held = new LeaseHolds(daemon, namespace);
+  return [
+    ...leases.map(([id]) => ({ type: "leases", id })),
+    ...leases.flatMap(([id, { labels }]) => held.of(id).map((one) => ({ ...one, flat: isFlat(labels) }))),
+    ...of(daemon.records(namespace, "images"))
+      .filter(([, { labels }]) => !isExpired(labels, now))
+      .map(([id]) => ({ type: "images", id })),
+    ...of(daemon.records(namespace, "containers")).map(([id]) => ({ type: "containers", id })),
+    ...of(daemon.records(namespace, "content"))
+      .filter(([, { labels }]) => isRoot(labels))
+      .map(([id]) => ({ type: "content", id })),
+    ...of(daemon.records(namespace, "snapshots"))
+      .filter(([, { labels }]) => isRoot(labels))
+      .map(([, { snapshotter, key }]) => ({ type: `snapshots/${snapshotter}`, id: key })),
+    ...of(daemon.records(namespace, "ingests"))
+      .filter(([, { expiresAt }]) => expiresAt !== undefined && expiresAt > now)
+      .map(([id]) => ({ type: "ingests", id })),
+  ];
+}
+
+/** What everything in a namespace is referred to by labels of its own, by {@link nodeKey} of what refers. */
+export function backReferenced(daemon: Source, namespace: string): ReadonlyMap<string, readonly Node[]> {
+  const found = new Map<string, Node[]>();
+  const add = (node: Node, labels: Readonly<Record<string, string>>) => {
+    for (const from of backReferences(labels)) {
+      const key = nodeKey(from);
+      found.set(key, [...(found.get(key) ?? []), node]);
+    }
+  };
+  for (const [id, { labels }] of daemon.records(namespace, "content").entries()) add({ type: "content", id }, labels);
+  for (const [id, { labels }] of daemon.records(namespace, "images").entries()) add({ type: "images", id }, labels);
+  for (const [, { labels, snapshotter, key }] of daemon.records(namespace, "snapshots").entries()) {
+    add({ type: `snapshots/${snapshotter}`, id: key }, labels);
+  }
+  return found;
+}
+
+/** What something refers to; nothing when it is not there. */
+export function referred(daemon: Source, namespace: string, { type, id, flat = false }: Node): Node[] {
+  const labelled = (labels: Readonly<Record<string, string>>): Node[] => (flat ? [] : references(labels));
+  switch (type) {
+    case "content":
+      return labelled(daemon.records(namespace, "content").get(id)?.labels ?? {});
+    case "images": {
+      const image = daemon.records(namespace, "images").get(id);
+      return image === undefined ? [] : [{ type: "content", id: image.target.digest, flat }, ...labelled(image.labels)];
+    }
+    case "ingests": {
+      const expected = daemon.records(namespace, "ingests").get(id)?.expected;
+      return expected === undefined ? [] : [{ type: "content", id: expected }];
+    }
+    case "containers": {
+      const container = daemon.records(namespace, "containers").get(id);
+      if (container === undefined) return [];
+      const { snapshotter, snapshotKey, labels } = container;
+      const snapshot = snapshotter === "" ? [] : [{ type: `snapshots/${snapshotter}`, id: snapshotKey }];
+      return [...snapshot, ...labelled(labels)];
+    }
+    default: {
+      if (!type.startsWith("snapshots/")) return [];
+      const snapshot = daemon.records(namespace, "snapshots").get(`${type.slice("snapshots/".length)}/${id}`);
+      if (snapshot === undefined) return [];
+      return [...(snapshot.parent === "" ? [] : [{ type, id: snapshot.parent, flat }]), ...labelled(snapshot.labels)];
+    }
+  }
+}
+
+/** Tells one node from all others of its namespace. */
+export function nodeKey({ type, id }: Resource): string {
+  return `${type}\0${id}`;
+}

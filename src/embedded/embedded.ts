@@ -1,0 +1,175 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Containers } from "../api/services/containers/v1/containers_pb.js";
+import { Content } from "../api/services/content/v1/content_pb.js";
+import { Diff } from "../api/services/diff/v1/diff_pb.js";
+import { Events } from "../api/services/events/v1/events_pb.js";
+import { Images } from "../api/services/images/v1/images_pb.js";
+import { Introspection } from "../api/services/introspection/v1/introspection_pb.js";
+import { Leases } from "../api/services/leases/v1/leases_pb.js";
+import { Namespaces } from "../api/services/namespaces/v1/namespace_pb.js";
+import { Snapshots } from "../api/services/snapshots/v1/snapshots_pb.js";
+import { Version } from "../api/services/version/v1/version_pb.js";
+import { Claims } from "../content/layout/claims.js";
+import { isFileError } from "../content/layout/file-errors.js";
+import { FailedPreconditionError } from "../errors.js";
+import { type Listener, listen } from "../rpc/listen.js";
+import { type Route, route, routerTransport } from "../rpc/router.js";
+import type { Transport } from "../rpc/transport.js";
+import { containersService } from "./containers/containers-service.js";
+import { contentService } from "./content/content-service.js";
+import { FileBytes } from "./content/file-bytes.js";
+import { MemoryBytes } from "./content/memory-bytes.js";
+import { diffService } from "./diff/diff-service.js";
+import { eventsService } from "./events/events-service.js";
+import { imagesService } from "./images/images-service.js";
+import { introspectionService } from "./introspection/introspection-service.js";
+import { contentRoot } from "./introspection/plugins.js";
+import { leasesService } from "./leases/leases-service.js";
+import { type DaemonPlaces, LocalDaemon } from "./local-daemon.js";
+import { writeDurably } from "./metadata/durable.js";
+import { RecordFiles } from "./metadata/record-files.js";
+import { namespacesService } from "./namespaces/namespaces-service.js";
+import { snapshotsService } from "./snapshots/snapshots-service.js";
+import { versionService } from "./version.js";
+
+/** What an embedded containerd is made with. */
+export interface EmbeddedOptions {
+  /** A directory for all it keeps, made when it is not there. Default: memory, and all is gone with it. */
+  readonly root?: string | undefined;
+}
+
+/** A containerd in this process. */
+export interface Embedded extends AsyncDisposable {
+  /** How a client in this process reaches it; clients may come and go, and close it as often as they like. */
+  readonly transport: Transport;
+  /**
+   * Listens on a unix socket for programs of this machine, such as `ctr`: gRPC over HTTP/2 without encryption, only for this
+   * user. A socket nobody listens on any more is replaced.
+   *
+   * @throws {InvalidArgumentError} when the path is empty or too long for a socket
+   * @throws {AlreadyExistsError} when somebody listens there, or it is no socket
+   */
+  listen(path: string): Promise<void>;
+  /** Ends all calls, tasks and sockets. What is in a directory stays there. Closing it again does nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a containerd in this process: in memory, or on a directory that outlives it. It needs no root and runs on any
+ * operating system.
+ *
+ * It behaves as a daemon does where a client can tell. What it does not do: it talks to no registry, transfers no images by
+ * itself, has no sandboxes and no streams of containerd's own; its layers are unpacked by no other snapshotters than its own; garbage is
+ * collected when a call asks for it and after a hundred changes, as by a daemon, but by nobody's configuration.
+ *
+ * @example
+ * ```ts
+ * await using containerd = await createEmbedded();
+ * const client = await connect({ transport: containerd.transport });
+ * ```
+ * @throws {FailedPreconditionError} when another process has the root
+ * @throws {DataLossError} when what is in the root cannot be read
+ */
+export async function createEmbedded(options: EmbeddedOptions = {}): Promise<Embedded> {
+  const root = options.root === undefined ? undefined : resolve(options.root);
+  const lock = root === undefined ? undefined : await lockRoot(root);
+  try {
+    const daemon = new LocalDaemon(placesIn(root));
+    await daemon.snapshots.clean();
+    return new EmbeddedDaemon(daemon, routesOf(daemon, identify(root)), lock);
+  } catch (reason) {
+    await lock?.[Symbol.asyncDispose]();
+    throw reason;
+  }
+}
+
+class EmbeddedDaemon implements Embedded {
+  readonly transport: Transport;
+  readonly #daemon: LocalDaemon;
+  readonly #routes: readonly Route[];
+  readonly #lock: AsyncDisposable | undefined;
+  readonly #listeners: Listener[] = [];
+  #closing: Promise<void> | undefined;
+
+  constructor(daemon: LocalDaemon, routes: readonly Route[], lock: AsyncDisposable | undefined) {
+    this.#daemon = daemon;
+    this.#routes = routes;
+    this.#lock = lock;
+    // Without a `close`: it ends with the daemon, not with a client.
+    this.transport = { ...routerTransport(routes, daemon.signal), local: true };
+  }
+
+  async listen(path: string): Promise<void> {
+    this.#daemon.signal.throwIfAborted();
+    this.#listeners.push(await listen(path, this.#routes, this.#daemon.signal));
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#daemon.close();
+      await Promise.all(this.#listeners.map((one) => one.close()));
+    } finally {
+      await this.#lock?.[Symbol.asyncDispose]();
+    }
+  }
+}
+
+function routesOf(daemon: LocalDaemon, uuid: string): Route[] {
+  return [
+    route(Containers, containersService(daemon)),
+    route(Content, contentService(daemon)),
+    route(Diff, diffService(daemon)),
+    route(Events, eventsService(daemon.exchange)),
+    route(Images, imagesService(daemon)),
+    route(Introspection, introspectionService(daemon, uuid)),
+    route(Leases, leasesService(daemon)),
+    route(Namespaces, namespacesService(daemon)),
+    route(Snapshots, snapshotsService(daemon, daemon.snapshots)),
+    route(Version, versionService()),
+  ];
+}
+
+/** One root is for one process at a time. */
+async function lockRoot(root: string): Promise<AsyncDisposable> {
+  const directory = join(root, "lock");
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const claim = await new Claims(directory).take("root", () => {});
+  if (Symbol.asyncDispose in claim) return claim;
+  throw new FailedPreconditionError(`Cannot open ${root}: somebody has it since ${claim.heldAt.toISOString()}`, {
+    hint: "One root is for one embedded containerd at a time; others reach it through a socket it listens on.",
+  });
+}
+
+function placesIn(root: string | undefined): DaemonPlaces {
+  if (root === undefined) return { root, records: undefined, bytes: new MemoryBytes() };
+  return {
+    root,
+    records: new RecordFiles(join(root, "io.containerd.metadata.v1.records")),
+    bytes: new FileBytes(contentRoot(root)),
+  };
+}
+
+/** The id of the installation: the same as long as the root is. */
+function identify(root: string | undefined): string {
+  if (root === undefined) return randomUUID();
+  const path = join(root, "uuid");
+  try {
+    return readFileSync(path, "utf8");
+  } catch (reason) {
+    if (!isFileError(reason, "ENOENT")) throw reason;
+    const uuid = randomUUID();
+    writeDurably(path, Buffer.from(uuid), `${path}.new`);
+    return uuid;
+  }
+}

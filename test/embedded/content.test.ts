@@ -1,0 +1,21 @@
+import { RemoteStore } from "../../src/content/remote.js";
+import { RemoteLeases } from "../../src/leases/remote.js";
+import type { ContentSubject } from "../suites/content-bed.js";
+import { contentSuite, namespacesSuite } from "../suites/content-suite.js";
+import { embeddedBed, ways } from "./beds.js";
+
+for (const way of ways) {
+  const subject = async (): Promise<Required<ContentSubject>> => {
+    const bed = await embeddedBed(way);
+    const [mine, theirs] = await Promise.all(
+      ["mine", "theirs"].map(async (namespace) => {
+        const rpc = bed.rpc(namespace);
+        return { store: new RemoteStore(rpc), call: { lease: await new RemoteLeases(rpc).create() } };
+      }),
+    );
+    if (mine === undefined || theirs === undefined) throw new Error("no namespaces");
+    return { ...mine, other: theirs, end: async () => bed[Symbol.asyncDispose]() };
+  };
+  contentSuite(`the content of an embedded containerd ${way}`, subject);
+  namespacesSuite(`the namespaces of an embedded containerd's content ${way}`, subject);
+}
