@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { after, before, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { RemoteStore } from "../../src/content/remote.js";
 import { isUnavailable } from "../../src/errors.js";
 import { RemoteLeases } from "../../src/leases/remote.js";
-import { digestOf } from "../../src/oci/digest.js";
+import { type Digest, digestOf } from "../../src/oci/digest.js";
 import { Rpc } from "../../src/rpc/rpc.js";
 import { type Transport, unixTransport } from "../../src/rpc/transport.js";
 import { describeOnEachDaemon } from "../daemon/releases.js";
 import type { ContentSubject } from "../suites/content-bed.js";
+import { damageSuite } from "../suites/content-damage.js";
 import { contentSuite, namespacesSuite } from "../suites/content-suite.js";
 
 describeOnEachDaemon("content", (daemon) => {
@@ -21,7 +23,7 @@ describeOnEachDaemon("content", (daemon) => {
   });
   after(() => transport.close?.());
 
-  const subject = async (): Promise<Required<ContentSubject>> => {
+  const subject = async (): Promise<ContentSubject & Required<Pick<ContentSubject, "other" | "fileOf">>> => {
     round++;
     const [mine, theirs] = await Promise.all(
       ["", "-other"].map(async (suffix) => {
@@ -36,7 +38,9 @@ describeOnEachDaemon("content", (daemon) => {
       await mine.end();
       await theirs.end();
     };
-    return { store: mine.store, call: mine.call, other: theirs, end };
+    const blobs = join(daemon().root, "io.containerd.content.v1.content", "blobs");
+    const fileOf = (digest: Digest) => join(blobs, ...digest.split(":"));
+    return { store: mine.store, call: mine.call, other: theirs, fileOf, end };
   };
   it("goes on after the daemon was killed in the middle", async () => {
     const { store, call, end } = await subject();
@@ -59,5 +63,6 @@ describeOnEachDaemon("content", (daemon) => {
   });
 
   contentSuite("a daemon's content store", subject);
+  damageSuite("a daemon's content store", subject);
   namespacesSuite("a daemon's content store in two namespaces", subject);
 });

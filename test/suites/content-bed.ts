@@ -13,8 +13,10 @@ export interface ContentSubject {
   readonly call: CallOptions;
   /** Another namespace over the same bytes; for `namespacesSuite`. */
   readonly other?: { readonly store: Store; readonly call: CallOptions };
+  /** Where a blob's bytes are, when they are in a file; for `damageSuite`. */
+  readonly fileOf?: (digest: Digest) => string;
   /** Puts everything away. */
-  end(): Promise<void>;
+  readonly end: () => Promise<void>;
 }
 
 /** A store for each case, and short ways to fill it. */

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { writeBlob } from "../../src/content/blob.js";
 import { isFailedPrecondition, isNotFound } from "../../src/errors.js";
 import { digestOf } from "../../src/oci/digest.js";
+import { abortCases } from "./content-aborts.js";
 import { ContentBed, type ContentSubject } from "./content-bed.js";
 import { blobCases } from "./content-blobs.js";
 import { ingestCases } from "./content-ingests.js";
@@ -16,11 +17,15 @@ export function contentSuite(name: string, make: () => Promise<ContentSubject>):
     afterEach(() => bed.end());
     ingestCases(bed);
     blobCases(bed);
+    abortCases(bed);
   });
 }
 
 /** What content stores with namespaces must do beside that. */
-export function namespacesSuite(name: string, make: () => Promise<Required<ContentSubject>>): void {
+export function namespacesSuite(
+  name: string,
+  make: () => Promise<ContentSubject & Required<Pick<ContentSubject, "other">>>,
+): void {
   describe(name, () => {
     it("shares bytes between namespaces, and nothing else", async () => {
       const { store, call, other, end } = await make();
