@@ -86,6 +86,7 @@ describe("the simulated runtime", () => {
     const task = await runtime.create({
       namespace: "test",
       id,
+      state: directory,
       bundle: join(directory, `bundle-${id}`),
       work: join(directory, `work-${id}`),
       spec: { ociVersion: "1.1.0", process: { args, cwd: "/", env: ["A=b"], user: { uid: 0, gid: 0 } } },
@@ -212,6 +213,7 @@ describe("the simulated runtime", () => {
     const request = {
       namespace: "test",
       id: "odd",
+      state: directory,
       bundle: fresh(),
       work: fresh(),
       spec: { ociVersion: "1.1.0", process: { args: ["odd"], cwd: "/", user: { uid: 0, gid: 0 } } },
@@ -339,6 +341,7 @@ describe("the simulated runtime", () => {
       const request = {
         namespace: "test",
         id: "words",
+        state: directory,
         bundle: fresh(),
         work: fresh(),
         spec: { ociVersion: "1.1.0", process: { args: ["words"], cwd: "/", user: { uid: 0, gid: 0 } } },

@@ -50,15 +50,17 @@ export interface RuntimeTask extends RuntimeProcess {
 export interface TaskRequest {
   readonly namespace: string;
   readonly id: string;
-  /** A directory for the runtime's own files; made and removed by the runtime. */
+  /** The daemon's directory for what lasts as long as it runs. */
+  readonly state: string;
+  /** A directory in it for the runtime's own files; made and removed by the runtime. */
   readonly bundle: string;
   /** A directory that stays after a failure, for logs; made by the runtime. */
   readonly work: string;
   readonly spec: Spec;
   /** What makes the root filesystem visible; empty when the spec's root is all there is. */
   readonly rootfs: readonly Mount[];
-  /** The files behind `rootfs`, for a runtime that mounts nothing. */
-  readonly tree: ProgramFiles | undefined;
+  /** The files behind `rootfs`; without a `directory` they are in memory and nothing can be mounted. */
+  readonly tree: (ProgramFiles & { readonly directory: string | undefined }) | undefined;
   readonly io: ProcessIO;
   readonly options: Options;
   /** A directory with a dump to thaw it from. */
@@ -69,6 +71,8 @@ export interface TaskRequest {
 export interface Runtime {
   /** The program that runs them, such as `runc`; `simulated` where nothing real does. */
   readonly name: string;
+  /** Takes away what a daemon that was killed left running and mounted; before anything is made. `state` was its directory. */
+  recover(state: string): Promise<void>;
   /** Makes a container's first process, or nothing. */
   create(request: TaskRequest): Promise<RuntimeTask>;
   /** Ends everything it started. */

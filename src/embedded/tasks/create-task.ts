@@ -41,7 +41,19 @@ export async function createTask(
     const dump = await dumpDirectory(daemon, runtime, namespace, request.checkpoint, options, unpacked, signal);
     const tree = rootfs.length === 0 ? undefined : await daemon.filesystem(rootfs);
     const spec = parseSpec(container.spec.value);
-    const runs = await runtime.create({ namespace, id, bundle, work, spec, rootfs, tree, io, options, dump });
+    const runs = await runtime.create({
+      namespace,
+      id,
+      state: daemon.state,
+      bundle,
+      work,
+      spec,
+      rootfs,
+      tree,
+      io,
+      options,
+      dump,
+    });
     const task = new Task(id, io, runs, events, dump === unpacked ? [unpacked] : []);
     events.created({ containerId: id, bundle, rootfs, io, checkpoint: dump ?? "", pid: runs.pid });
     return task;

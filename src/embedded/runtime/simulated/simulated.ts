@@ -36,6 +36,9 @@ class SimulatedRuntime implements Runtime {
     this.#programs = programs;
   }
 
+  // They were in the process that was killed.
+  async recover(): Promise<void> {}
+
   async create(request: TaskRequest): Promise<RuntimeTask> {
     const frozen = request.dump === undefined ? undefined : await readDump(request.dump);
     const task = new SimulatedTask(request, frozen, {

@@ -1,0 +1,26 @@
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { preparedRelease } from "../../lab/releases.js";
+
+/** Why containers cannot be run here with a runtime of our own; false when they can. */
+export function whyNoOciRuntime(): string | false {
+  if (preparedRelease("v21") === undefined) {
+    return process.env["LAB_WHY_NOT"] ?? "no runc and criu are prepared: run npm test once";
+  }
+  return false;
+}
+
+/** The lab's newest runc, with its criu. */
+export async function ociPrograms(directory: string): Promise<{ program: string; env: Record<string, string> }> {
+  const release = preparedRelease("v21");
+  if (release === undefined) throw new Error("There is no runc");
+  const [bin, home] = [join(directory, "programs"), join(directory, "home")];
+  const made = await mkdir(bin, { recursive: true });
+  if (made !== undefined) {
+    await mkdir(join(home, ".criu"), { recursive: true });
+    for (const name of ["runc", "criu"] as const) await symlink(release[name], join(bin, name));
+    // Else criu wants the iptables programs, which a small machine does not have.
+    await writeFile(join(home, ".criu", "default.conf"), "network-lock nftables\n");
+  }
+  return { program: join(bin, "runc"), env: { PATH: `${bin}:${process.env["PATH"] ?? ""}`, HOME: home } };
+}
