@@ -18,7 +18,7 @@ export interface PlatformMatcher {
  * const { compare } = platformMatcher(parsePlatform("linux/arm64"));
  * const [best] = [...platforms].sort(compare);
  * ```
- * @see https://github.com/containerd/platforms/blob/v1.0.0-rc.1/compare.go
+ * @see https://github.com/containerd/platforms/blob/v1.0.0-rc.4/compare.go
  */
 export function platformMatcher(platform: Platform): PlatformMatcher {
   const wanted = normalizePlatform(platform);
@@ -35,7 +35,7 @@ export function platformMatcher(platform: Platform): PlatformMatcher {
  * ```ts
  * const strict = orderedPlatformMatcher(parsePlatform("linux/arm/v7")); // no arm/v6
  * ```
- * @see https://github.com/containerd/platforms/blob/v1.0.0-rc.1/compare.go
+ * @see https://github.com/containerd/platforms/blob/v1.0.0-rc.4/compare.go
  */
 export function orderedPlatformMatcher(...platforms: readonly Platform[]): PlatformMatcher {
   return orderedMatcher(
@@ -93,21 +93,22 @@ function cpusOf(architecture: string, variant: string): readonly Cpu[] {
     case "amd64":
       return [own, ...levels("amd64", numberOf(variant, 1) - 1, 1), { architecture: "386" }];
     case "arm":
-      return [own, ...levels("arm", numberOf(variant, 7) - 1, 5)];
+      return [own, ...levels("arm", numberOf(variant, 0) - 1, 5)];
     case "arm64":
-      return [own, ...olderArm64(variant), ...levels("arm", 8, 5)];
+      return [own, ...olderArm64(variant)];
     default:
       return [own];
   }
 }
 
-// Armv9.0 holds everything of Armv8.5, 9.1 of 8.6, and so on.
+// Armv9.0 holds everything of Armv8.5, 9.1 of 8.6, and so on. All of them run what is for 32 bits.
 function olderArm64(variant: string): readonly Cpu[] {
-  const [, major = "8", minor = "0"] = /^v([89])(?:\.(\d))?$/.exec(variant || "v8") ?? [];
+  const [, major, minor = "0"] = /^v([89])(?:\.(\d))?$/.exec(variant || "v8") ?? [];
+  if (major === undefined) return [];
   const older = (line: number, from: number): readonly Cpu[] =>
     countDown(from, 0).map((level) => ({ architecture: "arm64", variant: `v${line}.${level}` }));
-  if (major === "8") return older(8, Number(minor) - 1);
-  return [...older(9, Number(minor) - 1), ...older(8, Number(minor) + 5)];
+  const below = older(Number(major), Number(minor) - 1);
+  return [...below, ...(major === "9" ? older(8, Math.min(Number(minor) + 5, 9)) : []), ...levels("arm", 8, 5)];
 }
 
 function levels(architecture: string, from: number, to: number): readonly Cpu[] {
@@ -120,7 +121,7 @@ function cpuName({ architecture, variant = "" }: Cpu): string {
 }
 
 function numberOf(variant: string, otherwise: number): number {
-  const digits = /^v(\d)$/.exec(variant)?.[1];
+  const digits = /^v?(\d)$/.exec(variant)?.[1];
   return digits === undefined ? otherwise : Number(digits);
 }
 

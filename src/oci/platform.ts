@@ -128,7 +128,7 @@ export function hostPlatform(): Platform {
 /**
  * Puts a platform in Go's names, and leaves out the variant every machine of that kind has.
  *
- * @see https://github.com/containerd/platforms/blob/v1.0.0-rc.1/database.go
+ * @see https://github.com/containerd/platforms/blob/v1.0.0-rc.4/database.go
  */
 export function normalizePlatform(platform: Platform): Platform {
   const { variant: _variant, ...rest } = platform;

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../errors.js";
-import { type Digest, parseDigest } from "./digest.js";
+import { algorithmOf, type Digest, parseDigest } from "./digest.js";
 
 /** The name of an image, in parts. */
 export interface Reference {
@@ -50,7 +50,7 @@ export function parseReference(text: string): Reference {
     domain,
     repository,
     ...(tag === undefined ? {} : { tag }),
-    ...(digest === undefined ? {} : { digest: parseDigest(digest) }),
+    ...(digest === undefined ? {} : { digest: parseKnownDigest(digest) }),
   };
 }
 
@@ -87,6 +87,13 @@ function withDomain(text: string): string {
   const rest = named ? text.slice(slash + 1) : text;
   const official = domain === "docker.io" && !rest.split(/[@:]/, 1)[0]?.includes("/");
   return `${domain}/${official ? "library/" : ""}${rest}`;
+}
+
+/** A name that pins content nobody can check pins nothing. */
+function parseKnownDigest(text: string): Digest {
+  const digest = parseDigest(text);
+  algorithmOf(digest);
+  return digest;
 }
 
 function splitOnce(text: string, at: number): readonly [string, string | undefined] {

@@ -14,7 +14,7 @@ const stable = [20348, 26100] as const;
  * Whether a Windows machine runs containers made for another build: before Server 2022 only for its very own, since then also those
  * made for builds back to the long-term release before it. Anything goes where a version is not told.
  *
- * @see https://github.com/containerd/platforms/blob/v1.0.0-rc.1/platform_windows_compat.go
+ * @see https://github.com/containerd/platforms/blob/v1.0.0-rc.4/platform_windows_compat.go
  * @see https://learn.microsoft.com/en-us/virtualization/windowscontainers/deploy-containers/version-compatibility
  */
 export function runsOnWindows(machine: Platform, container: Platform): boolean {

@@ -9,3 +9,11 @@ export function fixture(name: string): Uint8Array {
 export function textOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
+
+/** The lines of a fixture, each a JSON value. */
+export function fixtureLines(name: string): unknown[] {
+  return textOf(fixture(name))
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as unknown);
+}

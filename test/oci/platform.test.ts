@@ -10,6 +10,7 @@ import {
   parsePlatform,
 } from "../../src/oci/platform.js";
 import { orderedPlatformMatcher, platformMatcher } from "../../src/oci/platform-match.js";
+import { fixtureLines } from "./documents.js";
 
 const anyPlatform: fc.Arbitrary<Platform> = fc.record(
   {
@@ -153,6 +154,23 @@ describe("platformMatcher", () => {
       );
     });
   }
+
+  it("says what containerd's own library says, version 1.0.0-rc.4", () => {
+    interface Verdicts {
+      readonly machine: Platform;
+      readonly strict: boolean;
+      readonly others: readonly Platform[];
+      readonly matches: string;
+      readonly less: string;
+    }
+    for (const { machine, strict, others, matches, less } of fixtureLines("platform-matches.jsonl") as Verdicts[]) {
+      const matcher = strict ? orderedPlatformMatcher(machine) : platformMatcher(machine);
+      const bits = (of: boolean[]) => of.map(Number).join("");
+      assert.equal(bits(others.map((other) => matcher.matches(other))), matches, JSON.stringify(machine));
+      const pairs = others.flatMap((a) => others.map((b) => matcher.compare(a, b) < 0));
+      assert.equal(bits(pairs), less, JSON.stringify(machine));
+    }
+  });
 
   it("matches every platform with itself, and orders without contradiction", () => {
     fc.assert(

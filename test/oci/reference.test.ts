@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { InvalidArgumentError } from "../../src/errors.js";
 import { formatReference, normalizeReference, parseReference, type Reference } from "../../src/oci/reference.js";
+import { fixtureLines } from "./documents.js";
 
 const digest = `sha256:${"a1".repeat(32)}`;
 
@@ -58,6 +59,7 @@ describe("normalizeReference", () => {
     bad.push(
       "a@",
       "a@sha256:xyz",
+      `a@md5:${"0".repeat(32)}`,
       "a@b@c",
       "a".repeat(64),
       "redis\n",
@@ -67,6 +69,17 @@ describe("normalizeReference", () => {
       "ho_st.x/app",
     );
     for (const text of bad) assert.throws(() => normalizeReference(text), InvalidArgumentError, text);
+  });
+
+  it("says what distribution's own library says, version 0.6.0", () => {
+    for (const [text, expected] of fixtureLines("references.jsonl") as [string, string | null][]) {
+      if (expected === null) assert.throws(() => normalizeReference(text), InvalidArgumentError, text);
+      else assert.equal(normalizeReference(text), expected);
+    }
+  });
+
+  it("refuses a host that is none, where distribution takes it for a name without a registry", () => {
+    assert.throws(() => normalizeReference("ho_st.x/app"), /is not a registry/);
   });
 
   it("changes nothing the second time, and reads back in parts", () => {
