@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,6 +19,7 @@ const LONGEST = 50;
 /** What a case has: a client of its own, and a way to run the example against the same daemon. */
 interface Stage {
   readonly client: Client;
+  readonly address: string;
   readonly run: (options?: RunOptions) => Promise<Printed>;
 }
 
@@ -73,6 +76,24 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
     await countsBeyond(client, container, await countOf(client, container));
   },
 
+  "export-checkpoint": async ({ client, run }) => {
+    const container = await counting(client, "x");
+    const { target, task } = await container.checkpoint("x:frozen");
+    const directory = await mkdtemp(join(tmpdir(), "export-"));
+    const file = join(directory, "x.tar");
+    try {
+      const { stdout } = await run({ args: ["x:frozen", file] });
+      for (const part of [target, task]) assert.ok(stdout.includes(`${part?.digest} ${part?.size} bytes\n`), stdout);
+      await client.images.delete("x:frozen", { sync: true });
+      await client.images.importFile(file);
+      const copy = await client.restore("x-2", "x:frozen");
+      await (await copy.newTask({ checkpoint: "x:frozen" })).start();
+      await countsBeyond(client, copy, await countOf(client, copy));
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  },
+
   images: async ({ client, run }) => {
     const { target } = await client.images.get(IMAGE);
     const { config, layers } = await (await client.images.get(IMAGE)).manifest();
@@ -92,6 +113,28 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
     assert.match(stdout, /^runtime {6}io\.containerd\.runc\.v2, snapshotter overlayfs$/m);
     assert.match(stdout, new RegExp(`^memory       ${checkpoint.task?.size} bytes$`, "m"));
     assert.match(stdout, / {2}(?:checkpoint\/)?pages-1\.img {2}[1-9]\d* bytes$/m);
+  },
+
+  "move-checkpoint": async ({ address, client, run }) => {
+    const container = await counting(client, "m");
+    const { target } = await container.checkpoint("m:frozen");
+    const frozenBy = await countOf(client, container);
+    const there = client.inNamespace("moved");
+    try {
+      const { stdout } = await run({ args: ["m:frozen", address, "moved", "m"] });
+      assert.match(
+        stdout,
+        new RegExp(`^m:frozen is ${target.digest}\\n[1-9]\\d* bytes sent\\nm goes on as process \\d+\\n$`),
+      );
+      const copy = await there.containers.get("m");
+      const count = await countOf(there, copy);
+      assert.ok(count >= 2 && count < frozenBy + 200, `${frozenBy} → ${count}: it began anew or jumped`);
+      await countsBeyond(there, copy, count);
+      await countsBeyond(client, container, frozenBy);
+    } finally {
+      for await (const copy of there.containers.list()) await discard(copy);
+      for await (const image of there.images.list()) await image.delete({ sync: true });
+    }
   },
 
   readme: async ({ client, run }) => {
@@ -203,7 +246,7 @@ describeOnEachDaemon("examples/", (daemon: () => Daemon) => {
   for (const [name, check] of Object.entries(cases)) {
     it(`${name}.ts`, async () => {
       const where = { address: daemon().address, namespace: client.namespace };
-      await check({ client, run: (options) => runExample(name, where, options) });
+      await check({ client, address: where.address, run: (options) => runExample(name, where, options) });
     });
   }
 });
