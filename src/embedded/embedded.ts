@@ -10,10 +10,11 @@ import { Introspection } from "../api/services/introspection/v1/introspection_pb
 import { Leases } from "../api/services/leases/v1/leases_pb.js";
 import { Namespaces } from "../api/services/namespaces/v1/namespace_pb.js";
 import { Snapshots } from "../api/services/snapshots/v1/snapshots_pb.js";
+import { Tasks } from "../api/services/tasks/v1/tasks_pb.js";
 import { Version } from "../api/services/version/v1/version_pb.js";
 import { Claims } from "../content/layout/claims.js";
 import { isFileError } from "../content/layout/file-errors.js";
-import { FailedPreconditionError } from "../errors.js";
+import { FailedPreconditionError, InvalidArgumentError, UnavailableError } from "../errors.js";
 import { type Listener, listen } from "../rpc/listen.js";
 import { type Route, route, routerTransport } from "../rpc/router.js";
 import type { Transport } from "../rpc/transport.js";
@@ -31,13 +32,21 @@ import { type DaemonPlaces, LocalDaemon } from "./local-daemon.js";
 import { writeDurably } from "./metadata/durable.js";
 import { RecordFiles } from "./metadata/record-files.js";
 import { namespacesService } from "./namespaces/namespaces-service.js";
+import type { Runtime } from "./runtime/runtime.js";
+import type { Programs } from "./runtime/simulated/program.js";
+import { simulatedRuntime } from "./runtime/simulated/simulated.js";
 import { snapshotsService } from "./snapshots/snapshots-service.js";
+import { tasksService } from "./tasks/tasks.js";
 import { versionService } from "./version.js";
 
 /** What an embedded containerd is made with. */
 export interface EmbeddedOptions {
   /** A directory for all it keeps, made when it is not there. Default: memory, and all is gone with it. */
   readonly root?: string | undefined;
+  /** What runs its containers. Default: programs in this process, which are no containers and need nothing. */
+  readonly runtime?: Runtime | undefined;
+  /** Programs beside the built-in ones for the default runtime to run, by the name of their file. */
+  readonly programs?: Programs | undefined;
 }
 
 /** A containerd in this process. */
@@ -73,37 +82,51 @@ export interface Embedded extends AsyncDisposable {
  * @throws {DataLossError} when what is in the root cannot be read
  */
 export async function createEmbedded(options: EmbeddedOptions = {}): Promise<Embedded> {
+  const { programs, runtime = simulatedRuntime(programs) } = options;
+  if (options.runtime !== undefined && programs !== undefined) {
+    throw new InvalidArgumentError("Cannot use both runtime and programs: programs are for the simulated runtime");
+  }
   const root = options.root === undefined ? undefined : resolve(options.root);
   const lock = root === undefined ? undefined : await lockRoot(root);
   try {
     const daemon = new LocalDaemon(placesIn(root));
+    const { stateDirectory } = daemon;
+    if (stateDirectory.left !== undefined) await runtime.recover(stateDirectory.left);
+    await stateDirectory.remove();
     await daemon.snapshots.clean();
-    return new EmbeddedDaemon(daemon, routesOf(daemon, identify(root)), lock);
+    return new EmbeddedDaemon(daemon, { runtime, lock, routes: routesOf(daemon, runtime, identify(root)) });
   } catch (reason) {
     await lock?.[Symbol.asyncDispose]();
     throw reason;
   }
 }
 
+interface EmbeddedParts {
+  readonly routes: readonly Route[];
+  readonly runtime: Runtime;
+  /** Keeps others from the root. */
+  readonly lock: AsyncDisposable | undefined;
+}
+
 class EmbeddedDaemon implements Embedded {
   readonly transport: Transport;
   readonly #daemon: LocalDaemon;
-  readonly #routes: readonly Route[];
-  readonly #lock: AsyncDisposable | undefined;
-  readonly #listeners: Listener[] = [];
+  readonly #parts: EmbeddedParts;
+  readonly #listeners: Promise<Listener>[] = [];
   #closing: Promise<void> | undefined;
 
-  constructor(daemon: LocalDaemon, routes: readonly Route[], lock: AsyncDisposable | undefined) {
+  constructor(daemon: LocalDaemon, parts: EmbeddedParts) {
     this.#daemon = daemon;
-    this.#routes = routes;
-    this.#lock = lock;
+    this.#parts = parts;
     // Without a `close`: it ends with the daemon, not with a client.
-    this.transport = { ...routerTransport(routes, daemon.signal), local: true };
+    this.transport = { ...routerTransport(parts.routes, daemon.signal), local: true };
   }
 
   async listen(path: string): Promise<void> {
-    this.#daemon.signal.throwIfAborted();
-    this.#listeners.push(await listen(path, this.#routes, this.#daemon.signal));
+    if (this.#daemon.signal.aborted) throw new UnavailableError(`Cannot listen on ${path}: the containerd was closed`);
+    const listener = listen(path, this.#parts.routes, this.#daemon.signal);
+    this.#listeners.push(listener);
+    await listener;
   }
 
   close(): Promise<void> {
@@ -116,26 +139,39 @@ class EmbeddedDaemon implements Embedded {
   }
 
   async #close(): Promise<void> {
+    const { runtime, lock } = this.#parts;
+    this.#daemon.end();
+    const ended = await Promise.allSettled([
+      runtime.close(),
+      // One that could not listen has told so.
+      ...this.#listeners.map((listening) =>
+        listening.then(
+          (listener) => listener.close(),
+          () => {},
+        ),
+      ),
+    ]);
     try {
-      await this.#daemon.close();
-      await Promise.all(this.#listeners.map((one) => one.close()));
+      await this.#daemon.stateDirectory.remove();
     } finally {
-      await this.#lock?.[Symbol.asyncDispose]();
+      await lock?.[Symbol.asyncDispose]();
     }
+    for (const one of ended) if (one.status === "rejected") throw one.reason;
   }
 }
 
-function routesOf(daemon: LocalDaemon, uuid: string): Route[] {
+function routesOf(daemon: LocalDaemon, runtime: Runtime, uuid: string): Route[] {
   return [
     route(Containers, containersService(daemon)),
     route(Content, contentService(daemon)),
     route(Diff, diffService(daemon)),
     route(Events, eventsService(daemon.exchange)),
     route(Images, imagesService(daemon)),
-    route(Introspection, introspectionService(daemon, uuid)),
+    route(Introspection, introspectionService(daemon, runtime, uuid)),
     route(Leases, leasesService(daemon)),
     route(Namespaces, namespacesService(daemon)),
     route(Snapshots, snapshotsService(daemon, daemon.snapshots)),
+    route(Tasks, tasksService(daemon, runtime)),
     route(Version, versionService()),
   ];
 }

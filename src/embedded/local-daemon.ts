@@ -1,7 +1,3 @@
-import { mkdirSync, mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { ContentCreateSchema, ContentDeleteSchema } from "../api/events/content_pb.js";
@@ -19,6 +15,7 @@ import type { RecordFiles } from "./metadata/record-files.js";
 import type { RecordKinds } from "./metadata/record-kinds.js";
 import { Snapshotters } from "./snapshots/snapshotters.js";
 import type { Tree } from "./snapshots/tree.js";
+import { StateDirectory } from "./state-directory.js";
 
 /** Where a daemon keeps what. */
 export interface DaemonPlaces {
@@ -32,16 +29,17 @@ export interface DaemonPlaces {
 export class LocalDaemon implements Daemon {
   readonly root: string | undefined;
   readonly exchange: Exchange = new Exchange();
+  readonly stateDirectory: StateDirectory;
   readonly snapshots: Snapshotters;
   readonly #bytes: Bytes;
   readonly #metadata: Metadata;
   readonly #schedule: CollectionSchedule;
   readonly #contents = new Map<string, NamespaceContent>();
   readonly #stop = new AbortController();
-  #state: string | undefined;
 
   constructor({ root, records, bytes }: DaemonPlaces) {
     this.root = root;
+    this.stateDirectory = new StateDirectory(root);
     this.#bytes = bytes;
     this.#schedule = new CollectionSchedule(() => this.collect());
     this.#metadata = new Metadata(records, (isDeletion) => this.#schedule.changed(isDeletion));
@@ -51,12 +49,7 @@ export class LocalDaemon implements Daemon {
   }
 
   get state(): string {
-    if (this.#state === undefined && this.root !== undefined) {
-      this.#state = join(this.root, "state");
-      mkdirSync(this.#state, { recursive: true, mode: 0o700 });
-    }
-    this.#state ??= mkdtempSync(join(tmpdir(), "containerd-embedded-"));
-    return this.#state;
+    return this.stateDirectory.path;
   }
 
   get snapshotters(): Snapshotters["byName"] {
@@ -101,11 +94,10 @@ export class LocalDaemon implements Daemon {
     return this.snapshots.filesystem(mounts);
   }
 
-  /** Ends what goes on, and removes what was only for the time it ran. */
-  async close(): Promise<void> {
+  /** Ends calls, and collects no more. */
+  end(): void {
     this.#stop.abort();
     this.#schedule.close();
-    if (this.#state !== undefined) await rm(this.#state, { recursive: true, force: true });
   }
 
   #newContent(namespace: string): NamespaceContent {

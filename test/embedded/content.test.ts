@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { RemoteStore } from "../../src/content/remote.js";
 import { RemoteLeases } from "../../src/leases/remote.js";
 import type { ContentSubject } from "../suites/content-bed.js";
@@ -5,7 +6,7 @@ import { contentSuite, namespacesSuite } from "../suites/content-suite.js";
 import { embeddedBed, ways } from "./beds.js";
 
 for (const way of ways) {
-  const subject = async (): Promise<Required<ContentSubject>> => {
+  const subject = async (): Promise<ContentSubject & Required<Pick<ContentSubject, "other">>> => {
     const bed = await embeddedBed(way);
     const [mine, theirs] = await Promise.all(
       ["mine", "theirs"].map(async (namespace) => {
@@ -14,7 +15,14 @@ for (const way of ways) {
       }),
     );
     if (mine === undefined || theirs === undefined) throw new Error("no namespaces");
-    return { ...mine, other: theirs, end: async () => bed[Symbol.asyncDispose]() };
+    const blobs = join(bed.directory, "root", "io.containerd.content.v1.content", "blobs");
+    const fileOf = (digest: string) => join(blobs, ...digest.split(":"));
+    return {
+      ...mine,
+      ...(way === "on a directory" ? { fileOf } : {}),
+      other: theirs,
+      end: async () => bed[Symbol.asyncDispose](),
+    };
   };
   contentSuite(`the content of an embedded containerd ${way}`, subject);
   namespacesSuite(`the namespaces of an embedded containerd's content ${way}`, subject);

@@ -4,15 +4,20 @@ import { parseFilters } from "../../content/filter-match.js";
 import { NotFoundError } from "../../errors.js";
 import type { ServiceImpl } from "../../rpc/router.js";
 import type { Daemon } from "../daemon.js";
+import type { Runtime } from "../runtime/runtime.js";
 import { plugins } from "./plugins.js";
 
 /** Answers for containerd's introspection; `uuid` names this installation. */
-export function introspectionService(daemon: Daemon, uuid: string): ServiceImpl<typeof Introspection> {
+export function introspectionService(
+  daemon: Daemon,
+  runtime: Pick<Runtime, "name">,
+  uuid: string,
+): ServiceImpl<typeof Introspection> {
   return {
     plugins({ filters }) {
       const matches = parseFilters(filters);
       return {
-        plugins: plugins(daemon).filter(({ type, id, capabilities }) =>
+        plugins: plugins(daemon, runtime).filter(({ type, id, capabilities }) =>
           matches(([field, ...path]) => {
             const fields: Readonly<Record<string, string>> = { type, id, capabilities: capabilities.join(",") };
             return path.length === 0 ? fields[field ?? ""] : undefined;
@@ -22,7 +27,7 @@ export function introspectionService(daemon: Daemon, uuid: string): ServiceImpl<
     },
 
     pluginInfo({ type, id }) {
-      const plugin = plugins(daemon).find((one) => one.type === type && one.id === id);
+      const plugin = plugins(daemon, runtime).find((one) => one.type === type && one.id === id);
       if (plugin === undefined) throw new NotFoundError(`plugin ${type}.${id}: not found`);
       return { plugin };
     },

@@ -1,6 +1,7 @@
 import { arch } from "node:os";
 import { join } from "node:path";
 import type { Daemon } from "../daemon.js";
+import type { Runtime } from "../runtime/runtime.js";
 
 interface PluginInit {
   type: string;
@@ -26,7 +27,7 @@ const services = [
 ];
 
 /** What the embedded containerd is made of, in containerd's words. */
-export function plugins(daemon: Pick<Daemon, "root" | "snapshotters">): PluginInit[] {
+export function plugins(daemon: Pick<Daemon, "root" | "snapshotters">, runtime: Pick<Runtime, "name">): PluginInit[] {
   const platforms = [{ os: "linux", architecture: architecture() }];
   const exports: Record<string, string> = daemon.root === undefined ? {} : { root: contentRoot(daemon.root) };
   return [
@@ -36,7 +37,7 @@ export function plugins(daemon: Pick<Daemon, "root" | "snapshotters">): PluginIn
     plugin("io.containerd.gc.v1", "scheduler", {}),
     plugin("io.containerd.event.v1", "exchange", {}),
     plugin("io.containerd.lease.v1", "manager", {}),
-    plugin("io.containerd.runtime.v2", "task", { platforms }),
+    plugin("io.containerd.runtime.v2", "task", { platforms, capabilities: [runtime.name] }),
     ...services.filter((id) => id !== "version").map((id) => plugin("io.containerd.service.v1", `${id}-service`, {})),
     ...services.map((id) => plugin("io.containerd.grpc.v1", id, {})),
   ];

@@ -1,0 +1,49 @@
+import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FailedPreconditionError } from "../errors.js";
+
+/** Where a daemon has what lasts as long as it runs, only for its user. */
+export class StateDirectory {
+  readonly #fixed: string | undefined;
+  #path: string | undefined;
+
+  /** In the root; else where this machine has temporary files. */
+  constructor(root: string | undefined) {
+    this.#fixed = root === undefined ? undefined : join(root, "state");
+  }
+
+  /** Its path; made when it is first asked for. */
+  get path(): string {
+    if (this.#path === undefined && this.#fixed !== undefined) mkdirSync(this.#fixed, { recursive: true, mode: 0o700 });
+    this.#path ??= this.#fixed ?? mkdtempSync(join(tmpdir(), "containerd-embedded-"));
+    return this.#path;
+  }
+
+  /** What a daemon that was killed left; undefined when it left nothing. */
+  get left(): string | undefined {
+    return this.#fixed !== undefined && existsSync(this.#fixed) ? this.#fixed : undefined;
+  }
+
+  /** @throws {FailedPreconditionError} when something is mounted in it, which would be removed with it */
+  async remove(): Promise<void> {
+    const path = this.#path ?? this.left;
+    if (path === undefined) return;
+    const mounted = (await mountPoints()).find((one) => one.startsWith(`${path}/`));
+    if (mounted !== undefined) throw new FailedPreconditionError(`Cannot remove ${path}: ${mounted} is mounted`);
+    await rm(path, { recursive: true, force: true });
+    this.#path = undefined;
+  }
+}
+
+async function mountPoints(): Promise<string[]> {
+  if (process.platform !== "linux") return [];
+  const lines = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
+  // Spaces and the like are written as octal numbers.
+  return lines.map((line) =>
+    (line.split(" ")[4] ?? "").replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    ),
+  );
+}
