@@ -64,7 +64,8 @@ export class DocumentReader {
   readonly #provider: Provider;
   readonly #atOnce: number;
   readonly #call: CallOptions;
-  readonly #reading = new Map<string, Promise<Uint8Array>>();
+  readonly #ahead = new Map<string, Promise<Uint8Array>>();
+  readonly #running = new Set<Promise<unknown>>();
 
   constructor(provider: Provider, atOnce: number, call: CallOptions) {
     this.#provider = provider;
@@ -72,18 +73,28 @@ export class DocumentReader {
     this.#call = call;
   }
 
-  /** Begins to read, unless there is too much on the way already. One place is left for what is asked for next. */
+  /** Begins to read, unless as much as may be read at once is on its way, or there and not asked for yet. */
   start(descriptor: Descriptor): void {
-    if (this.#reading.has(descriptor.digest) || this.#reading.size >= this.#atOnce - 1) return;
-    const reading = readDocument(this.#provider, descriptor, this.#call);
-    // The walk may be left before it comes here.
-    reading.catch(() => {});
-    this.#reading.set(descriptor.digest, reading);
+    if (this.#ahead.has(descriptor.digest) || this.#ahead.size >= this.#atOnce) return;
+    if (this.#running.size >= this.#atOnce) return;
+    this.#ahead.set(descriptor.digest, this.#read(descriptor));
   }
 
   async take(descriptor: Descriptor): Promise<Uint8Array> {
-    const reading = this.#reading.get(descriptor.digest) ?? readDocument(this.#provider, descriptor, this.#call);
-    this.#reading.delete(descriptor.digest);
+    const ahead = this.#ahead.get(descriptor.digest);
+    if (ahead !== undefined) {
+      this.#ahead.delete(descriptor.digest);
+      return ahead;
+    }
+    while (this.#running.size >= this.#atOnce) await Promise.race(this.#running);
+    return this.#read(descriptor);
+  }
+
+  #read(descriptor: Descriptor): Promise<Uint8Array> {
+    const reading = readDocument(this.#provider, descriptor, this.#call);
+    // The walk may be left before it comes here.
+    const ended = reading.catch(() => {}).finally(() => this.#running.delete(ended));
+    this.#running.add(ended);
     return reading;
   }
 }

@@ -8,7 +8,7 @@ import {
   optionalString,
   optionalStringMap,
   optionalStrings,
-  refuseLookalikes,
+  refusalOfLookalikes,
   unexpected,
 } from "./json.js";
 import { type Platform, parsePlatformObject } from "./platform.js";
@@ -60,6 +60,8 @@ export const descriptorStruct: GoStruct = {
   artifactType: { omitEmpty: true },
 };
 
+const refuseLookalikes = refusalOfLookalikes(Object.keys(descriptorStruct));
+
 /**
  * Checks that a JSON value is a descriptor; fields it does not know stay.
  *
@@ -71,7 +73,7 @@ export const descriptorStruct: GoStruct = {
  */
 export function parseDescriptor(value: unknown): Descriptor {
   const from = expectObject(value, "descriptor");
-  refuseLookalikes(from, Object.keys(descriptorStruct), "descriptor");
+  refuseLookalikes(from, "descriptor");
   const platform = fieldOf(from, "platform");
   return withoutNulls({
     ...from,

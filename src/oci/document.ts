@@ -7,7 +7,6 @@ import {
   optionalArray,
   optionalString,
   parseJsonObject,
-  refuseLookalikes,
   unexpected,
 } from "./json.js";
 
@@ -27,8 +26,7 @@ const fieldsOfOthers = {
 } as const;
 
 /**
- * Parses what manifest and index have in common, and refuses a document that can be taken for both, or in which a field can be
- * taken for one of `fields`.
+ * Parses what manifest and index have in common, and refuses a document that can be taken for both.
  *
  * @throws {ResourceExhaustedError} when it is too large.
  * @throws {InvalidArgumentError} when it is not of this kind.
@@ -36,7 +34,7 @@ const fieldsOfOthers = {
 export function parseDocument(
   source: Uint8Array | string,
   kind: "index" | "manifest",
-  fields: Iterable<string>,
+  refuseLookalikes: (document: JsonObject, what: string) => void,
   isType: (mediaType: string) => boolean,
   options: DocumentOptions,
 ): JsonObject {
@@ -45,7 +43,7 @@ export function parseDocument(
     throw new InvalidArgumentError(`Cannot parse ${kind}: ${JSON.stringify(expected)} is not the type of one`);
   }
   const document = parseJsonObject(source, kind, options.maxSize);
-  refuseLookalikes(document, fields, kind);
+  refuseLookalikes(document, kind);
   const version = fieldOf(document, "schemaVersion");
   if (version !== 2) throw unexpected(kind, "schemaVersion", "2", version);
   const own = optionalString(document, "mediaType", kind);

@@ -9,7 +9,7 @@ import {
   optionalStringMap,
   optionalStrings,
   parseJsonObject,
-  refuseLookalikes,
+  refusalOfLookalikes,
   unexpected,
 } from "./json.js";
 
@@ -86,11 +86,24 @@ export interface ImageConfig {
 }
 
 const platformFields = ["architecture", "os", "os.version", "os.features", "variant"];
-const configFields = ["created", "author", ...platformFields, "config", "rootfs", "history"];
+const refuseConfigLookalikes = refusalOfLookalikes([
+  "created",
+  "author",
+  ...platformFields,
+  "config",
+  "rootfs",
+  "history",
+]);
+const refuseRootFSLookalikes = refusalOfLookalikes(["type", "diff_ids"]);
 const executionMaps = ["ExposedPorts", "Volumes"];
 const executionLists = ["Env", "Entrypoint", "Cmd"];
 const executionStrings = ["User", "WorkingDir", "StopSignal"];
-const executionFields = [...executionMaps, ...executionLists, ...executionStrings, "Labels"];
+const refuseExecutionLookalikes = refusalOfLookalikes([
+  ...executionMaps,
+  ...executionLists,
+  ...executionStrings,
+  "Labels",
+]);
 
 /**
  * Parses the config of an image, OCI's or Docker's; fields it does not know stay.
@@ -109,7 +122,7 @@ export function parseImageConfig(
 ): ImageConfig {
   const what = "image config";
   const document = parseJsonObject(source, what, options.maxSize);
-  refuseLookalikes(document, configFields, what);
+  refuseConfigLookalikes(document, what);
   const config = fieldOf(document, "config");
   const history = optionalArray(document, "history", what)?.map((item) =>
     expectObject(item, "history of image config"),
@@ -129,7 +142,7 @@ export function parseImageConfig(
 function parseExecutionConfig(value: unknown): JsonObject {
   const what = "config of image config";
   const from = expectObject(value, what);
-  refuseLookalikes(from, executionFields, what);
+  refuseExecutionLookalikes(from, what);
   const maps = executionMaps.map((field) => {
     const map = fieldOf(from, field);
     return [field, map === undefined ? undefined : expectObject(map, `${field} of image config`)] as const;
@@ -146,7 +159,7 @@ function parseExecutionConfig(value: unknown): JsonObject {
 function parseRootFS(value: unknown): JsonObject {
   const what = "rootfs of image config";
   const from = expectObject(value, what);
-  refuseLookalikes(from, ["type", "diff_ids"], what);
+  refuseRootFSLookalikes(from, what);
   const type = fieldOf(from, "type");
   if (type !== "layers") throw unexpected(what, "type", '"layers"', type);
   const diffIds = optionalStrings(from, "diff_ids", what) ?? [];

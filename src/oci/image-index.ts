@@ -1,7 +1,7 @@
 import { type Descriptor, descriptorStruct, type Labels, parseDescriptor, withoutNulls } from "./descriptor.js";
 import { type DocumentOptions, parseDescriptors, parseDocument } from "./document.js";
 import { type GoStruct, writeGoJson } from "./go-json.js";
-import { fieldOf, optionalString, optionalStringMap } from "./json.js";
+import { fieldOf, optionalString, optionalStringMap, refusalOfLookalikes } from "./json.js";
 import { isIndexType } from "./media-types.js";
 
 /**
@@ -33,6 +33,8 @@ const indexStruct: GoStruct = {
   annotations: { omitEmpty: true },
 };
 
+const refuseLookalikes = refusalOfLookalikes(Object.keys(indexStruct));
+
 /**
  * Parses an index, OCI's or Docker's; fields it does not know stay.
  *
@@ -45,7 +47,7 @@ const indexStruct: GoStruct = {
  * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md
  */
 export function parseIndex(source: Uint8Array | string, options: DocumentOptions = {}): Index {
-  const document = parseDocument(source, "index", Object.keys(indexStruct), isIndexType, options);
+  const document = parseDocument(source, "index", refuseLookalikes, isIndexType, options);
   const subject = fieldOf(document, "subject");
   return withoutNulls({
     ...document,

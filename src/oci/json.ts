@@ -98,20 +98,24 @@ export function fieldOf(from: JsonObject, field: string): unknown {
 }
 
 /**
- * Refuses fields that Go would take for a known one in other letters: it would read a document otherwise than it looks here.
+ * Makes a check that refuses fields Go would take for a known one in other letters: it would read a document otherwise than it
+ * looks here.
  *
- * @throws {InvalidArgumentError} when there is one.
  * @see https://pkg.go.dev/encoding/json@go1.24.0#Unmarshal
  */
-export function refuseLookalikes(from: JsonObject, fields: Iterable<string>, what: string): void {
+export function refusalOfLookalikes(fields: Iterable<string>): (from: JsonObject, what: string) => void {
   const known = new Map([...fields].map((field) => [folded(field), field]));
-  for (const key of Object.keys(from)) {
-    const field = known.get(folded(key));
-    if (field === undefined || field === key) continue;
-    throw new InvalidArgumentError(
-      `Cannot parse ${what}: it has ${JSON.stringify(key)}, which can be taken for ${JSON.stringify(field)}`,
-    );
-  }
+  const names = new Set(known.values());
+  return (from, what) => {
+    for (const key of Object.keys(from)) {
+      if (names.has(key)) continue;
+      const field = known.get(folded(key));
+      if (field === undefined) continue;
+      throw new InvalidArgumentError(
+        `Cannot parse ${what}: it has ${JSON.stringify(key)}, which can be taken for ${JSON.stringify(field)}`,
+      );
+    }
+  };
 }
 
 /** A field's name as Go compares it: in any case of letters, of which some beyond ASCII are another case of one within. */

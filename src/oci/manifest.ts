@@ -1,7 +1,7 @@
 import { type Descriptor, descriptorStruct, type Labels, parseDescriptor, withoutNulls } from "./descriptor.js";
 import { type DocumentOptions, parseDescriptors, parseDocument } from "./document.js";
 import { type GoStruct, writeGoJson } from "./go-json.js";
-import { fieldOf, optionalString, optionalStringMap } from "./json.js";
+import { fieldOf, optionalString, optionalStringMap, refusalOfLookalikes } from "./json.js";
 import { isManifestType } from "./media-types.js";
 
 /**
@@ -36,6 +36,8 @@ const manifestStruct: GoStruct = {
   annotations: { omitEmpty: true },
 };
 
+const refuseLookalikes = refusalOfLookalikes(Object.keys(manifestStruct));
+
 /**
  * Parses a manifest, OCI's or Docker's schema 2; fields it does not know stay.
  *
@@ -48,7 +50,7 @@ const manifestStruct: GoStruct = {
  * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md
  */
 export function parseManifest(source: Uint8Array | string, options: DocumentOptions = {}): Manifest {
-  const document = parseDocument(source, "manifest", Object.keys(manifestStruct), isManifestType, options);
+  const document = parseDocument(source, "manifest", refuseLookalikes, isManifestType, options);
   const subject = fieldOf(document, "subject");
   return withoutNulls({
     ...document,

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../errors.js";
-import { expectObject, optionalString, optionalStrings, refuseLookalikes } from "./json.js";
+import { expectObject, optionalString, optionalStrings, refusalOfLookalikes } from "./json.js";
 
 /**
  * What machine and system something runs on, in Go's names for them.
@@ -32,6 +32,9 @@ const knownArchitectures: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
+const stringFields = ["architecture", "os", "os.version", "variant"];
+const refuseLookalikes = refusalOfLookalikes([...stringFields, "os.features"]);
+
 /**
  * Checks that a JSON value describes a platform; fields it does not know stay.
  *
@@ -39,9 +42,8 @@ const knownArchitectures: ReadonlySet<string> = new Set(
  */
 export function parsePlatformObject(value: unknown): Platform {
   const from = expectObject(value, "platform");
-  const strings = ["architecture", "os", "os.version", "variant"];
-  refuseLookalikes(from, [...strings, "os.features"], "platform");
-  for (const field of strings) optionalString(from, field, "platform");
+  refuseLookalikes(from, "platform");
+  for (const field of stringFields) optionalString(from, field, "platform");
   optionalStrings(from, "os.features", "platform");
   // Go writes both fields always, empty when it does not know them.
   return { ...from, architecture: from["architecture"] ?? "", os: from["os"] ?? "" } as Platform;
