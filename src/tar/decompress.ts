@@ -4,7 +4,6 @@ import * as zlib from "node:zlib";
 import { DataLossError, isContainerdError, NotImplementedError } from "../errors.js";
 
 /** How something may be packed. */
-/** What bytes are packed with. */
 export type Compression = "none" | "gzip" | "zstd";
 
 const GZIP_MAGIC = [0x1f, 0x8b];
@@ -42,7 +41,6 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
 }
 
 /** How something is packed, as its first bytes say. */
-/** Tells by the first bytes what all of them are packed with. */
 export function compressionOf(start: Uint8Array): Compression {
   const begins = (magic: readonly number[]) => magic.every((byte, at) => start[at] === byte);
   if (begins(GZIP_MAGIC)) return "gzip";
