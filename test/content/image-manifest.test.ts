@@ -3,8 +3,10 @@ import { describe, it } from "node:test";
 
 import { writeBlob } from "../../src/content/blob.js";
 import { readImageConfig, readManifest } from "../../src/content/image-manifest.js";
+import { imagePlatforms } from "../../src/content/image-platforms.js";
 import { MemoryStore } from "../../src/content/memory.js";
-import { FailedPreconditionError, NotFoundError } from "../../src/errors.js";
+import type { Provider } from "../../src/content/store.js";
+import { DataLossError, FailedPreconditionError, NotFoundError } from "../../src/errors.js";
 import type { Descriptor } from "../../src/oci/descriptor.js";
 import { encodeIndex } from "../../src/oci/image-index.js";
 import { encodeManifest } from "../../src/oci/manifest.js";
@@ -70,5 +72,35 @@ describe("readManifest", () => {
     const target = await writeBlob(images.store, odd, { mediaType: MEDIA_TYPE_MANIFEST });
     const { manifest } = await readManifest(images.store, target, { platform: amd64 });
     await assert.rejects(readImageConfig(images.store, manifest.config), FailedPreconditionError);
+  });
+
+  it("looks into no index twice, however often indexes name each other", async () => {
+    const images = new Images();
+    let level: Descriptor[] = [await images.image(amd64)];
+    for (let depth = 0; depth < 4; depth++) {
+      const next: Descriptor[] = [];
+      for (let at = 0; at < 20; at++) next.push(await images.index(...level, ...level.slice(0, at)));
+      level = next;
+    }
+    let reads = 0;
+    const counting: Provider = {
+      read: (target, options) => {
+        reads++;
+        return images.store.read(target, options);
+      },
+    };
+    const [target] = level;
+    assert.ok(target);
+    await assert.rejects(readManifest(counting, target, { platform: arm64 }), NotFoundError);
+    assert.ok(reads < 4 * 20 * 3, `${reads} reads`);
+    reads = 0;
+    assert.deepEqual(
+      (await imagePlatforms(counting, target)).map(({ architecture }) => architecture),
+      ["amd64"],
+    );
+    assert.ok(reads < 2000, `${reads} reads`);
+    let deep = target;
+    for (let depth = 0; depth < 32; depth++) deep = await images.index(deep);
+    await assert.rejects(imagePlatforms(images.store, deep), DataLossError);
   });
 });
