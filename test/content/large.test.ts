@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, it } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { RemoteStore } from "../../src/content/remote.js";
 import type { Store } from "../../src/content/store.js";
 import type { Lease } from "../../src/leases/lease.js";
@@ -10,22 +8,9 @@ import { digester } from "../../src/oci/digest.js";
 import { Rpc } from "../../src/rpc/rpc.js";
 import { type Transport, unixTransport } from "../../src/rpc/transport.js";
 import { describeOnEachDaemon } from "../daemon/releases.js";
+import { Peak } from "./peak.js";
 
 const MIB = 1024 * 1024;
-
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
-
-/** The most memory the process had while the work went on, garbage apart. */
-class Peak {
-  bytes = 0;
-  #count = 0;
-  look(): void {
-    if (this.#count++ % 8 !== 0) return;
-    collect();
-    this.bytes = Math.max(this.bytes, process.memoryUsage().rss);
-  }
-}
 
 async function there(store: Store, lease: Lease, mib: number): Promise<number> {
   const chunk = Buffer.alloc(MIB);

@@ -20,7 +20,7 @@ import type { Client } from "../../src/index.js";
 import type { Descriptor } from "../../src/oci/index.js";
 import { readTar } from "../../src/tar/tar.js";
 import { Graphs } from "../content/graphs.js";
-import { assertSame } from "../suites/archive-suite.js";
+import { assertSame, inChunks } from "../suites/archive-suite.js";
 import { all, bytesOf, code } from "../suites/content-bed.js";
 import { assertNothingLeft, listed } from "./audit.js";
 import { clientFor } from "./client.js";
@@ -117,6 +117,23 @@ describeOnEachDaemon("archives and ctr", (daemon) => {
     await countsBeyond(there, copy, 2);
     await discard(copy);
     await assertNothingLeft(daemon(), there);
+  });
+
+  it("an import whose daemon is killed leaves nothing, and can be made again", async () => {
+    const archive = await bytesOf(client.images.export("example.org/multi:1", { platforms: "all" }));
+    const there = client.inNamespace("killed");
+    async function* killing(): AsyncGenerator<Uint8Array, void, undefined> {
+      yield archive.subarray(0, 100_000);
+      await daemon().kill();
+      const restarted = daemon().start();
+      yield archive.subarray(100_000);
+      await restarted;
+    }
+    await assert.rejects(there.images.import(killing(), { platforms: "all" }), code("unavailable"));
+    await assertNothingLeft(daemon(), there);
+    assert.deepEqual(await listed(daemon(), there, "content", "ls", "-q"), []);
+    await there.images.import(inChunks(archive), { platforms: "all" });
+    assert.equal((await all(there.content.list())).length, 9);
   });
 
   it("a file appears whole or not at all", async () => {

@@ -121,5 +121,18 @@ describe("a checkpoint that moves to another daemon", () => {
         there.images.copyFrom(side(from).client, REF),
       );
     });
+
+    it(`from ${from} to ${to} without the base image, which is there already`, async () => {
+      const archive = () => side(from).client.images.export(REF, { baseImage: false });
+      const { target } = await side(from).client.images.get(IMAGE);
+      await arrives(side(from), side(to), `bare-from-${from}`, async (there) => {
+        await assert.rejects(there.images.import(archive()), { code: "not_found" });
+        await there.images.copyFrom(side(from).client, IMAGE);
+        await there.images.import(archive());
+        // Nothing but the checkpoint holds it now.
+        await there.images.delete(IMAGE, { sync: true });
+        await there.content.info(target.digest);
+      });
+    });
   }
 });
