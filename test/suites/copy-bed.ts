@@ -88,3 +88,27 @@ export function through(
     },
   };
 }
+
+/** What may be wrong with a blob's bytes on their way, and where. */
+export interface Lie {
+  readonly digest: string;
+  readonly kind: "flip" | "cut" | "add";
+  readonly at: number;
+}
+
+/** A provider that gives other bytes for one blob. */
+export function lying(from: Provider, { digest, kind, at }: Lie): Provider {
+  return {
+    async *read(target, options = {}) {
+      if (target.digest !== digest) return yield* from.read(target, options);
+      let place = options.offset ?? 0;
+      for await (const chunk of from.read(target, options)) {
+        const [bytes, here] = [Uint8Array.from(chunk), at - place];
+        place += chunk.length;
+        if (kind === "flip" && here >= 0 && here < bytes.length) bytes[here] = (bytes[here] ?? 0) ^ 4;
+        yield kind === "cut" && here < bytes.length ? bytes.subarray(0, Math.max(here, 0)) : bytes;
+      }
+      if (kind === "add") yield Uint8Array.of(1);
+    },
+  };
+}
