@@ -75,9 +75,9 @@ function removeBytes(daemon: Source, bytes: Bytes): void {
   const ingests = new Set<string>();
   for (const namespace of daemon.namespaces()) {
     for (const [digest] of daemon.records(namespace, "content").entries()) digests.add(digest);
-    for (const [, { id, expected }] of daemon.records(namespace, "ingests").entries()) {
+    for (const [, { id, expected, shared }] of daemon.records(namespace, "ingests").entries()) {
       ingests.add(id);
-      if (expected !== undefined) digests.add(expected);
+      if (shared && expected !== undefined) digests.add(expected);
     }
   }
   for (const digest of bytes.digests()) if (!digests.has(digest)) bytes.remove(digest);

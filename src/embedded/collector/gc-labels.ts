@@ -5,7 +5,6 @@ const ROOT = "containerd.io/gc.root";
 const EXPIRE = "containerd.io/gc.expire";
 const FLAT = "containerd.io/gc.flat";
 const REFERENCE = "containerd.io/gc.ref.";
-const BACK_REFERENCE = "containerd.io/gc.bref.";
 
 /** Whether these labels make a blob or a snapshot a root, whatever their value. */
 export function isRoot(labels: Labels): boolean {
@@ -29,20 +28,15 @@ export function isExpired(labels: Labels, now: Date): boolean {
 
 /** What something with these labels refers to. */
 export function references(labels: Labels): Resource[] {
-  return Object.entries(labels).flatMap(([name, id]) => resource(REFERENCE, name, id));
-}
-
-/** What refers to something with these labels, without a label of its own. */
-export function backReferences(labels: Labels): Resource[] {
-  return Object.entries(labels).flatMap(([name, id]) => resource(BACK_REFERENCE, name, id));
+  return Object.entries(labels).flatMap(([name, id]) => resource(name, id));
 }
 
 /** After the kind may follow, behind a `.` or `/`, what tells a label from another of its kind. */
-const grammar = /^(?:(?<kind>content|image|container)(?:[./].*)?|snapshot\.(?<snapshotter>[^/]*)(?:\/.*)?)$/s;
+const grammar = /^(?:(?<kind>content|image)(?:[./].*)?|snapshot\.(?<snapshotter>[^/]*)(?:\/.*)?)$/s;
 
-function resource(prefix: string, name: string, id: string): Resource[] {
-  if (!name.startsWith(prefix)) return [];
-  const { kind, snapshotter } = grammar.exec(name.slice(prefix.length))?.groups ?? {};
+function resource(name: string, id: string): Resource[] {
+  if (!name.startsWith(REFERENCE)) return [];
+  const { kind, snapshotter } = grammar.exec(name.slice(REFERENCE.length))?.groups ?? {};
   if (snapshotter !== undefined) return [{ type: `snapshots/${snapshotter}`, id }];
   if (kind === "content") return [{ type: "content", id }];
   return kind === undefined ? [] : [{ type: `${kind}s`, id }];

@@ -1,6 +1,6 @@
 import type { Daemon, Resource } from "../daemon.js";
 import { LeaseHolds } from "../leases/lease-holds.js";
-import { backReferences, isExpired, isFlat, isRoot, references } from "./gc-labels.js";
+import { isExpired, isFlat, isRoot, references } from "./gc-labels.js";
 
 /** Something in a namespace that is collected or keeps others from being so. */
 export interface Node extends Resource {
@@ -34,23 +34,6 @@ export function roots(daemon: Source, namespace: string, now: Date): Node[] {
   ];
 }
 
-/** What everything in a namespace is referred to by labels of its own, by {@link nodeKey} of what refers. */
-export function backReferenced(daemon: Source, namespace: string): ReadonlyMap<string, readonly Node[]> {
-  const found = new Map<string, Node[]>();
-  const add = (node: Node, labels: Readonly<Record<string, string>>) => {
-    for (const from of backReferences(labels)) {
-      const key = nodeKey(from);
-      found.set(key, [...(found.get(key) ?? []), node]);
-    }
-  };
-  for (const [id, { labels }] of daemon.records(namespace, "content").entries()) add({ type: "content", id }, labels);
-  for (const [id, { labels }] of daemon.records(namespace, "images").entries()) add({ type: "images", id }, labels);
-  for (const [, { labels, snapshotter, key }] of daemon.records(namespace, "snapshots").entries()) {
-    add({ type: `snapshots/${snapshotter}`, id: key }, labels);
-  }
-  return found;
-}
-
 /** What something refers to; nothing when it is not there. */
 export function referred(daemon: Source, namespace: string, { type, id, flat = false }: Node): Node[] {
   const labelled = (labels: Readonly<Record<string, string>>): Node[] => (flat ? [] : references(labels));
@@ -62,8 +45,8 @@ export function referred(daemon: Source, namespace: string, { type, id, flat = f
       return image === undefined ? [] : [{ type: "content", id: image.target.digest, flat }, ...labelled(image.labels)];
     }
     case "ingests": {
-      const expected = daemon.records(namespace, "ingests").get(id)?.expected;
-      return expected === undefined ? [] : [{ type: "content", id: expected }];
+      const { expected, shared = false } = daemon.records(namespace, "ingests").get(id) ?? {};
+      return shared && expected !== undefined ? [{ type: "content", id: expected }] : [];
     }
     case "containers": {
       const container = daemon.records(namespace, "containers").get(id);

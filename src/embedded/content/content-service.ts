@@ -1,5 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Content, Info as InfoMessage } from "../../api/services/content/v1/content_pb.js";
+import type { CallOptions } from "../../call-options.js";
 import type { Info, Status } from "../../content/store.js";
 import { InvalidArgumentError, OutOfRangeError } from "../../errors.js";
 import { type Digest, isDigest } from "../../oci/digest.js";
@@ -38,7 +39,8 @@ export function contentService(daemon: { content(namespace: string): NamespaceCo
     },
 
     async delete({ digest }, context) {
-      await daemon.content(callContext(context).namespace).delete(digestOf(digest));
+      const { namespace, lease } = callContext(context);
+      await daemon.content(namespace).delete(digestOf(digest), leased(lease));
       return {};
     },
 
@@ -75,10 +77,14 @@ export function contentService(daemon: { content(namespace: string): NamespaceCo
 
     async abort({ ref }, context) {
       const { namespace, lease } = callContext(context);
-      await daemon.content(namespace).abort(ref, lease === undefined ? {} : { lease: { id: lease } });
+      await daemon.content(namespace).abort(ref, leased(lease));
       return {};
     },
   };
+}
+
+function leased(lease: string | undefined): CallOptions {
+  return lease === undefined ? {} : { lease: { id: lease } };
 }
 
 function digestOf(text: string): Digest {

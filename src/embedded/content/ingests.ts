@@ -60,11 +60,18 @@ function lock({ namespace, locks }: ContentRoom, ref: string): void {
 }
 
 function recordFor(room: ContentRoom, ref: string, { size, expected, lease }: OpenOptions): IngestRecord {
-  const expiresAt = lease === undefined ? new Date(Date.now() + UNLEASED_MS) : undefined;
   const known = room.ingests.get(ref);
-  if (known !== undefined) return { ...known, expiresAt: expiresAt ?? known.expiresAt };
-  const shared = expected !== undefined && room.bytes.size(expected) !== undefined;
-  return { id: randomUUID(), total: size, expected, startedAt: new Date(), expiresAt, shared };
+  const there = expected === undefined ? undefined : room.bytes.size(expected);
+  // Bytes of another size are not what is meant; who commits will be told.
+  const shared = there !== undefined && (size === undefined || size === there);
+  return {
+    id: known?.id ?? randomUUID(),
+    total: known?.total ?? size,
+    expected: shared ? expected : (known?.expected ?? expected),
+    startedAt: known?.startedAt ?? new Date(),
+    expiresAt: lease === undefined ? new Date(Date.now() + UNLEASED_MS) : known?.expiresAt,
+    shared,
+  };
 }
 
 function commit(

@@ -97,6 +97,7 @@ export class NamespaceContent implements Store {
     call.signal?.throwIfAborted();
     this.#blob(digest);
     // The bytes stay until the next collection: other namespaces may have them, and readers.
+    this.#room.release(call.lease?.id, { type: "content", id: digest });
     this.#room.blobs.delete(digest);
     this.#room.deleted(digest);
   }
