@@ -13,7 +13,8 @@ import type { Surveyed } from "./survey.js";
 export const WHITEOUT = ".wh.";
 
 /**
- * Writes what the upper tree has and the lower one has not as the tar of a layer; the same difference gives the same bytes.
+ * Writes what the upper tree has and the lower one has not as the tar of a layer; the same difference gives the same bytes. What no
+ * layer can say is that a directory lost an extended attribute.
  *
  * @param lower what the layer will stand on.
  * @param upper what both together will be.

@@ -157,7 +157,8 @@ export class MemoryTree extends Tree {
   async setXattrs(all: ReadonlyMap<string, Xattrs>): Promise<void> {
     for (const [path, xattrs] of all) {
       const inode = this.#require(path);
-      this.#put(inode, { ...this.#node(inode), xattrs });
+      const node = this.#node(inode);
+      this.#put(inode, { ...node, xattrs: new Map([...node.xattrs, ...xattrs]) });
     }
   }
 

@@ -67,7 +67,7 @@ export abstract class Tree {
   abstract link(path: string, existing: string): Promise<void>;
   /** Sets attributes. */
   abstract change(path: string, attributes: Attributes): Promise<void>;
-  /** Sets extended attributes, by path. */
+  /** Sets extended attributes, by path; others stay. */
   abstract setXattrs(all: ReadonlyMap<string, Xattrs>): Promise<void>;
   /** Removes what there is at a path, with all below. */
   abstract remove(path: string): Promise<void>;
