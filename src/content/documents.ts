@@ -3,7 +3,7 @@ import type { Descriptor } from "../oci/descriptor.js";
 import { parseIndex } from "../oci/image-index.js";
 import { MAX_DOCUMENT_SIZE } from "../oci/json.js";
 import { parseManifest } from "../oci/manifest.js";
-import { isContainerPartType, isIndexType, isManifestType } from "../oci/media-types.js";
+import { isContainerPartType, isIndexType, isLayerType, isManifestType } from "../oci/media-types.js";
 import { readBlob } from "./blob.js";
 import type { Provider } from "./store.js";
 
@@ -27,7 +27,8 @@ export async function readIndex(
 
 /** Whether an index lists the parts of one checkpoint, and not one image for several platforms. */
 export function listsParts(manifests: readonly Descriptor[]): boolean {
-  return manifests.some(({ mediaType }) => isContainerPartType(mediaType));
+  // No index of an image lists a layer; a checkpoint without a task may have no other part than the changed files.
+  return manifests.some(({ mediaType }) => isContainerPartType(mediaType) || isLayerType(mediaType));
 }
 
 /** What a document refers to. */

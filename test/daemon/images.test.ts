@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
 import { after, before, it } from "node:test";
-import { gzipSync } from "node:zlib";
 import { checkImage, type PlatformCheck, walk } from "../../src/content/index.js";
 import { RemoteStore } from "../../src/content/remote.js";
 import { isFailedPrecondition, isNotFound } from "../../src/errors.js";
-import type { Client } from "../../src/index.js";
+import { type Client, connect } from "../../src/index.js";
 import { RemoteLeases } from "../../src/leases/remote.js";
-import { type Digest, digestOf, formatPlatform, parsePlatform } from "../../src/oci/index.js";
+import { type Digest, formatPlatform, parsePlatform } from "../../src/oci/index.js";
 import * as types from "../../src/oci/media-types.js";
 import { Rpc } from "../../src/rpc/rpc.js";
 import { type Transport, unixTransport } from "../../src/rpc/transport.js";
-import { writeTar } from "../../src/tar/tar.js";
-import { nowhere, type PackedLayer, Samples } from "../suites/image-samples.js";
+import { imageClientSuite, packedLayer } from "../suites/image-client-suite.js";
+import { nowhere, Samples } from "../suites/image-samples.js";
 import { imageSuite } from "../suites/image-suite.js";
 import { clientFor } from "./client.js";
 import { discard, start } from "./counter.js";
@@ -20,13 +19,6 @@ import { describeOnEachDaemon } from "./releases.js";
 
 const here = parsePlatform(process.arch === "x64" ? "amd64" : process.arch);
 const elsewhere = parsePlatform("s390x");
-
-async function layer(name: string, length: number): Promise<PackedLayer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of writeTar([{ name, body: Buffer.alloc(length, name) }])) chunks.push(chunk);
-  const tar = Buffer.concat(chunks);
-  return { bytes: gzipSync(tar), diffId: digestOf(tar) };
-}
 
 describeOnEachDaemon("images", (daemon) => {
   let transport: Transport;
@@ -42,6 +34,11 @@ describeOnEachDaemon("images", (daemon) => {
     const lease = await leases.create();
     return { store: new RemoteStore(rpc), call: { lease }, end: () => leases.delete(lease, { sync: true }) };
   });
+
+  imageClientSuite("images of a daemon", async () => {
+    const client = await connect({ address: daemon().address, namespace: "images" });
+    return { client, end: () => client.close() };
+  });
 });
 
 describeOnEachDaemon("images by our account and by ctr's", (daemon) => {
@@ -55,14 +52,14 @@ describeOnEachDaemon("images by our account and by ctr's", (daemon) => {
     reference = new ImageReference(daemon(), "reference");
     await using lease = await client.leases.create();
     const samples = new Samples({ store: client.content, call: { lease } });
-    const [low, high] = [await layer("low", 300_000), await layer("high", 70_000)];
+    const [low, high] = [await packedLayer("low", 300_000), await packedLayer("high", 70_000)];
     const single = await samples.image(here, [low, high]);
     // The same layer twice, as tools that cannot leave out an empty one write it.
-    const other = await samples.image(elsewhere, [low, await layer("other", 999), low]);
-    const docker = await samples.image(here, [low, await layer("docker", 5_000)], { docker: true });
+    const other = await samples.image(elsewhere, [low, await packedLayer("other", 999), low]);
+    const docker = await samples.image(here, [low, await packedLayer("docker", 5_000)], { docker: true });
     const dockerOther = await samples.image(elsewhere, [low], { docker: true });
-    const gap = await samples.image(here, [low, await layer("gap", 2_000)]);
-    const hollow = await samples.image(here, [low, await layer("hollow", 2_000)]);
+    const gap = await samples.image(here, [low, await packedLayer("gap", 2_000)]);
+    const hollow = await samples.image(here, [low, await packedLayer("hollow", 2_000)]);
     const statement = await samples.image(nowhere, ["statement"]);
     const both = [
       { ...other.target, platform: elsewhere },
