@@ -14,12 +14,16 @@ export async function withDeadline<T>(
   const { timeoutMs, ...rest } = call;
   call.signal?.throwIfAborted();
   if (timeoutMs === undefined) return body(rest);
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const signal = call.signal === undefined ? deadline : AbortSignal.any([call.signal, deadline]);
+  const deadline = new AbortController();
+  // Not AbortSignal.timeout(): that alone would not keep the process waiting for it.
+  const timer = setTimeout(
+    () => deadline.abort(new DeadlineExceededError(`${what} took longer than ${timeoutMs} ms`)),
+    timeoutMs,
+  );
+  const signal = call.signal === undefined ? deadline.signal : AbortSignal.any([call.signal, deadline.signal]);
   try {
     return await body({ ...rest, signal });
-  } catch (reason) {
-    if (reason !== deadline.reason || !deadline.aborted) throw reason;
-    throw new DeadlineExceededError(`${what} took longer than ${timeoutMs} ms`, { cause: reason });
+  } finally {
+    clearTimeout(timer);
   }
 }
