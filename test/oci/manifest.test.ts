@@ -29,6 +29,19 @@ describe("parseManifest", () => {
     assert.deepEqual(parseManifest(text({ layers: null })).layers, []);
   });
 
+  it("keeps fields it does not know, on every level", () => {
+    const layer = { ...config, "com.example": { deep: [1, null, { __proto__: "x" }] } };
+    const source = text({
+      config: { ...config, extra: 1 },
+      layers: [layer],
+      odd: { b: 1, a: [] },
+      annotations: { B: "1" },
+    });
+    const once = encodeManifest(parseManifest(source));
+    assert.deepEqual(JSON.parse(textOf(once)), JSON.parse(source));
+    assert.deepEqual(encodeManifest(parseManifest(once)), once);
+  });
+
   it("refuses a type that is not a manifest's, or not the descriptor's", () => {
     assert.throws(() => parseManifest(text({ mediaType: MEDIA_TYPE_INDEX })), InvalidArgumentError);
     assert.throws(() => parseManifest(text({}), { mediaType: MEDIA_TYPE_INDEX }), InvalidArgumentError);
