@@ -3,23 +3,25 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
+import { busyboxImage } from "../../lab/busybox-image.js";
 import type { Client } from "../../src/client/client.js";
 import type { Container } from "../../src/client/container.js";
-import {
-  isAlreadyExists,
-  isContainerdError,
-  isFailedPrecondition,
-  isInvalidArgument,
-  isNotFound,
-} from "../../src/errors.js";
+import { isContainerdError, isNotFound } from "../../src/errors.js";
+import { connect } from "../../src/index.js";
+import { freezeSuite } from "../suites/freeze-suite.js";
+import { type TaskSubject, taskPrograms } from "../suites/task-bed.js";
+import { taskSuite } from "../suites/task-suite.js";
 import { clientFor } from "./client.js";
 import { discard, IMAGE, start } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
 import { SILENT_COUNT } from "./silent-counter.js";
 
+const PROGRAMS = "docker.io/library/programs:1";
+
 describeOnEachDaemon("tasks", (daemon) => {
   let client: Client;
   let directory = "";
+  let suites = 0;
   let containers: Container[] = [];
   const started = async (id: string, args?: readonly string[]) => {
     const made = await start(client, id, args);
@@ -40,51 +42,13 @@ describeOnEachDaemon("tasks", (daemon) => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  it("say why they are in the wrong state", async () => {
-    const { container, task } = await started("states");
-    await assert.rejects(container.newTask(), isAlreadyExists);
-    await assert.rejects(task.start(), isFailedPrecondition);
-    await assert.rejects(task.resume(), isFailedPrecondition);
-    await assert.rejects(task.delete(), isFailedPrecondition);
-    await assert.rejects(container.delete({ snapshot: true }), isFailedPrecondition);
-    const pause = await task.pause();
-    await assert.rejects(task.pause(), isFailedPrecondition);
-    assert.equal((await task.status()).status, "paused");
-    await pause[Symbol.asyncDispose]();
-    await task.kill("SIGKILL");
-    assert.equal((await task.wait()).exitStatus, 137);
-    await assert.rejects(task.kill("SIGKILL"), isNotFound);
-    await assert.rejects(task.freeze(), isFailedPrecondition);
-    await assert.rejects(task.checkpoint({ imagePath: join(directory, "never") }), isFailedPrecondition);
-    assert.equal((await task.delete()).exitStatus, 137);
-    await assert.rejects(task.delete(), isNotFound);
-    await assert.rejects(container.task(), isNotFound);
-    const next = await container.newTask();
-    assert.equal((await next.status()).status, "created");
-    await assert.rejects(next.freeze(), isFailedPrecondition);
-    await assert.rejects(next.checkpoint({ imagePath: join(directory, "never") }), isFailedPrecondition);
-  });
-
-  it("are ended and removed by force", async () => {
-    const { task } = await started("forced", ["sh", "-c", "trap '' TERM; sleep 1000 & wait; wait"]);
-    assert.equal((await task.delete({ force: true })).exitStatus, 137);
-  });
-
-  it("run further processes, from arguments or a whole process", async () => {
-    const { container, task } = await started("execs");
-    const plain = await task.exec("plain", ["sh", "-c", "exit 7"]);
-    const exit = plain.wait();
-    await plain.start();
-    assert.equal((await exit).exitStatus, 7);
-    await assert.rejects(task.exec("plain", ["true"]), isAlreadyExists);
-    assert.equal((await plain.delete()).exitStatus, 7);
-    const { process } = await container.spec();
-    assert.ok(process);
-    const whole = await task.exec("whole", { ...process, cwd: "/tmp", args: ["sh", "-c", 'test "$PWD" = /tmp'] });
-    await whole.start();
-    assert.equal((await whole.wait()).exitStatus, 0);
-    await whole.delete();
-  });
+  const subject = async (): Promise<TaskSubject> => {
+    const own = await connect({ address: daemon().address, namespace: `suite-${++suites}` });
+    await busyboxImage(own, PROGRAMS, { secondLayer: taskPrograms });
+    return { client: own, image: PROGRAMS, directory, end: () => own.close() };
+  };
+  taskSuite("of the suite", subject);
+  freezeSuite("of the suite, frozen and thawed,", subject);
 
   describe("saved by criu", () => {
     it("into a directory, go on from there with the runtime options of their container", async () => {
@@ -99,20 +63,6 @@ describeOnEachDaemon("tasks", (daemon) => {
       await thawed.start();
       assert.ok(thawed.pid > 0);
       assert.equal((await thawed.status()).status, "running");
-    });
-
-    it("into the store, need a lease", async () => {
-      const { task } = await started("store", SILENT_COUNT);
-      await assert.rejects(task.checkpoint(), isInvalidArgument);
-      const lease = await client.leases.create();
-      const parts = await task.checkpoint({ lease });
-      assert.deepEqual(parts.map(({ mediaType }) => mediaType).sort(), [
-        "application/vnd.containerd.container.checkpoint.config.v1+proto",
-        "application/vnd.containerd.container.criu.checkpoint.criu.tar",
-      ]);
-      for (const { digest, size } of parts) assert.equal((await client.content.info(digest)).size, size);
-      assert.equal((await task.status()).status, "running");
-      await client.leases.delete(lease, { sync: true });
     });
 
     it("are removed when they cannot be thawed, and criu says why", async () => {

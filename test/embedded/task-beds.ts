@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
 import { busyboxImage } from "../../lab/busybox-image.js";
+import { runCommand } from "../../lab/command.js";
 import { Client } from "../../src/client/client.js";
 import { ociRuntime } from "../../src/embedded/runtime/oci/oci-runtime.js";
 import type { Program } from "../../src/embedded/runtime/simulated/program.js";
@@ -21,7 +22,7 @@ const seven: Program = async function* () {
   return 7;
 };
 
-/** Answers a line. */
+/** Answers a line, and ends with 5. */
 const asker: Program = async function* ({ stdin, stdout }) {
   let line = "";
   while (!line.includes("\n")) {
@@ -31,6 +32,7 @@ const asker: Program = async function* ({ stdin, stdout }) {
     line += Buffer.from(typed).toString();
   }
   yield stdout.write(`z${line.trimEnd()}z\n`);
+  return 5;
 };
 
 /** The suites' programs for the simulated runtime. */
@@ -65,7 +67,9 @@ export async function simulatedImage(client: Client, name: string = IMAGE): Prom
 export async function ociSubject(): Promise<TaskSubject> {
   const programs = await mkdtemp(join(tmpdir(), "programs-"));
   const bed = await embeddedBed("on a directory", { runtime: await ociRuntime(await ociPrograms(programs)) });
-  const client = new Client({ transport: bed.transport, namespace: "tasks" }, false);
+  // It names cgroups of this machine, too.
+  const namespace = `embedded-test-${process.pid}`;
+  const client = new Client({ transport: bed.transport, namespace }, false);
   await busyboxImage(client, IMAGE, { secondLayer: taskPrograms });
   const subject = await subjectOf(bed, client);
   return {
@@ -73,6 +77,8 @@ export async function ociSubject(): Promise<TaskSubject> {
     end: async () => {
       await subject.end();
       await rm(programs, { recursive: true });
+      // What a runtime leaves of the path of a cgroup.
+      await runCommand("find", ["/sys/fs/cgroup", "-maxdepth", "2", "-type", "d", "-name", namespace, "-delete"]);
     },
   };
 }

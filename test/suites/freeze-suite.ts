@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
+import { text } from "node:stream/consumers";
 import { after, afterEach, before, describe, it } from "node:test";
 import type { Checkpoint } from "../../src/checkpoint/document.js";
 import { CheckpointMediaType } from "../../src/checkpoint/media-types.js";
@@ -81,15 +82,20 @@ function thawCases(bed: TaskBed): void {
     assert.ok((await more.beyond(0)) >= number);
   });
 
-  it("give the exit status of a thawed task, which can be signalled", async () => {
-    const { container } = await bed.started(["sleep", "1"]);
+  it("give input to a thawed task, its exit status, and signals", async () => {
+    const { container } = await bed.started(["asker"], { io: bed.pipes({ stdin: "pipe" }) });
     await container.checkpoint("cp:1", [withCheckpointTaskExit()]);
     const restored = bed.keep(await bed.client.restore(bed.next(), "cp:1"));
-    const task = await restored.newTask({ checkpoint: "cp:1" });
+    const task = await restored.newTask({ checkpoint: "cp:1", io: bed.pipes({ stdin: "pipe" }) });
+    assert.ok(task.io.stdin && task.io.stdout && task.io.stderr);
+    task.io.stderr.resume();
+    const answer = text(task.io.stdout);
     await task.start();
-    assert.equal((await task.wait()).exitStatus, 0);
+    task.io.stdin.write("hello\n");
+    assert.equal((await task.wait()).exitStatus, 5);
     await task.delete();
-    const second = await restored.newTask({ checkpoint: "cp:1" });
+    assert.equal(await answer, "zhelloz\n");
+    const second = await restored.newTask({ checkpoint: "cp:1", io: bed.pipes({ stdin: "pipe" }) });
     await second.start();
     await second.kill("SIGKILL");
     assert.equal((await second.wait()).exitStatus, 137);
@@ -200,19 +206,19 @@ function partCases(bed: TaskBed): void {
   });
 
   it("dump into the store under a lease", async () => {
-    const { task } = await bed.started(["sleep", "1000"]);
+    const { task, counts } = await bed.counting();
     await assert.rejects(task.checkpoint(), isInvalidArgument);
-    const lease = await bed.client.leases.create();
+    await using lease = await bed.client.leases.create();
+    await task.freeze();
     const parts = await task.checkpoint({ lease });
-    assert.deepEqual(
-      parts.map(({ mediaType }) => mediaType).sort(),
-      [CheckpointMediaType.spec, CheckpointMediaType.task].sort(),
-    );
+    const types = parts.map(({ mediaType }) => mediaType);
+    assert.deepEqual(new Set(types), new Set([CheckpointMediaType.spec, CheckpointMediaType.task]));
     for (const { digest, size } of parts) assert.equal((await bed.client.content.info(digest)).size, size);
     const held = (await all(bed.client.leases.resources(lease))).map(({ id }) => id);
     assert.deepEqual(new Set(held), new Set(parts.map(({ digest }) => digest)));
-    assert.equal((await task.status()).status, "running");
-    await bed.client.leases.delete(lease, { sync: true });
+    assert.equal((await task.status()).status, "paused");
+    await task.resume();
+    await counts.beyond(counts.last);
   });
 
   it("refuse a dump that is not there or no dump, and nothing is made", async () => {

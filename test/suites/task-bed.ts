@@ -28,12 +28,13 @@ export interface TaskSubject {
   end(): Promise<void>;
 }
 
-/** What the programs of the suites do, for a shell: `counter` as the built-in one, `seven` ends with 7, `asker` answers a line. */
+/** What the programs of the suites do, for a shell: `counter` as the built-in one, `seven` ends with 7, `asker` answers a line and ends
+ * with 5. */
 export const taskPrograms: readonly TarFile[] = Object.entries({
   // Its memory is ahead of the file, and the file of the output, by one at most.
   counter: "i=0\nwhile :; do i=$((i+1)); echo $i > /count.new; mv /count.new /count; echo $i; sleep 0.05; done",
   seven: "exit 7",
-  asker: "read a\necho z$a'z'",
+  asker: "read a\necho z$a'z'\nexit 5",
 }).map(([name, script]) => ({ name: `bin/${name}`, body: Buffer.from(`#!/bin/sh\n${script}\n`), mode: 0o755 }));
 
 /** Containers for cases, which go after each. */
