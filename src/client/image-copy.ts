@@ -3,9 +3,9 @@ import type { NamedTarget } from "../content/archive/image-name.js";
 import { selectBlobs } from "../content/archive/selection.js";
 import { copy } from "../content/copy.js";
 import type { CopyProgress } from "../content/copy-progress.js";
+import { withDeadline } from "../content/deadline.js";
 import { type AnyProvider, labelsWhenPresent } from "../content/presence.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { withDeadline } from "./deadline.js";
 import type { Image } from "./image.js";
 import { type RegisterImagesOptions, registerImages } from "./image-import.js";
 import {

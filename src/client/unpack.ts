@@ -1,4 +1,5 @@
 import type { CallOptions } from "../call-options.js";
+import { withDeadline } from "../content/deadline.js";
 import { orUndefined } from "../content/found.js";
 import { readImageConfig, readManifest } from "../content/image-manifest.js";
 import { DataLossError, isAlreadyExists, isNotFound, NotFoundError } from "../errors.js";
@@ -8,7 +9,6 @@ import type { Digest } from "../oci/digest.js";
 import { formatPlatform, type Platform } from "../oci/platform.js";
 import { platformMatcher } from "../oci/platform-match.js";
 import type { PlatformImage } from "./base-image.js";
-import { withDeadline } from "./deadline.js";
 import { daemonPlatform } from "./features.js";
 import type { Services } from "./services.js";
 import { type LeasedWork, underLease } from "./under-lease.js";

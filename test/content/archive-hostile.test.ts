@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { gzipSync } from "node:zlib";
+import * as zlib from "node:zlib";
 import fc from "fast-check";
 import { exportArchive } from "../../src/content/archive/export.js";
 import { type ImportArchiveOptions, importArchive } from "../../src/content/archive/import.js";
+import { readBlob } from "../../src/content/blob.js";
 import { MemoryStore } from "../../src/content/memory.js";
 import { type ErrorCode, isContainerdError } from "../../src/errors.js";
 import { digestOf } from "../../src/oci/digest.js";
+import { parseIndex } from "../../src/oci/image-index.js";
+import { parseManifest } from "../../src/oci/manifest.js";
 import { readTar, type TarFile, type TarStreamFile, writeTar } from "../../src/tar/tar.js";
 import { inChunks } from "../suites/archive-suite.js";
 import { all, bytesOf } from "../suites/content-bed.js";
@@ -108,7 +111,7 @@ describe("archives nobody vouches for", () => {
   it("may not be larger than is taken, nor have larger documents", async () => {
     const { members } = await sound();
     await refused(written(members), "resource_exhausted", /more than 60000 bytes/, { maxBytes: 60_000 });
-    await refused(inChunks(gzipSync(await bytesOf(written(members)))), "resource_exhausted", /60000/, {
+    await refused(inChunks(zlib.gzipSync(await bytesOf(written(members)))), "resource_exhausted", /60000/, {
       maxBytes: 60_000,
     });
     for (const name of ["index.json", "manifest.json", "oci-layout"]) {
@@ -215,7 +218,7 @@ describe("archives nobody vouches for", () => {
 
   it("is refused wherever it is cut, packed or not", async () => {
     const { archive } = await sound();
-    const packed = gzipSync(archive);
+    const packed = zlib.gzipSync(archive);
     await fc.assert(
       fc.asyncProperty(
         fc.boolean(),
@@ -258,7 +261,103 @@ describe("archives nobody vouches for", () => {
   });
 });
 
+describe("archives as docker save wrote them", () => {
+  const layers = [Buffer.from("lower"), zlib.gzipSync(Buffer.from("upper"))] as const;
+  const diffIds = [digestOf(layers[0]), digestOf(Buffer.from("upper"))];
+  const config = json({ os: "linux", architecture: "amd64", rootfs: { type: "layers", diff_ids: diffIds } });
+  const configName = `${digestOf(config).slice(7)}.json`;
+  const [lower, upper, again] = ["1", "2", "3"].map((digit) => digit.repeat(64));
+  const image = {
+    Config: configName,
+    RepoTags: ["app:1", "app"],
+    Layers: [`${lower}/layer.tar`, `${again}/layer.tar`],
+  };
+  const members: readonly TarFile[] = [
+    { name: `${lower}/`, type: "directory" },
+    { name: `${lower}/VERSION`, body: Buffer.from("1.0") },
+    { name: `${lower}/json`, body: json({}) },
+    { name: `${lower}/layer.tar`, body: layers[0] },
+    { name: `${upper}/layer.tar`, body: layers[1] },
+    { name: `${again}/layer.tar`, type: "symlink", linkName: `../${upper}/layer.tar` },
+    { name: configName, body: config },
+    { name: "manifest.json", body: json([image]) },
+    { name: "repositories", body: json({}) },
+  ];
+  const changed = (name: string, body: Uint8Array) =>
+    written(members.map((one) => (one.name === name ? { name, body } : one)));
+
+  it("are images with a manifest", async () => {
+    const store = new MemoryStore();
+    const [first, second] = await importArchive(store, written(members));
+    assert.deepEqual([first?.name, second?.name], ["docker.io/library/app:1", "docker.io/library/app:latest"]);
+    assert.ok(first && second);
+    assert.deepEqual(first.target, second.target);
+    const { layers: found, config: described } = parseManifest(await readBlob(store, first.target));
+    assert.equal(described.digest, digestOf(config));
+    assert.deepEqual(
+      found.map(({ digest, mediaType }) => [digest, mediaType]),
+      [
+        [digestOf(layers[0]), "application/vnd.docker.image.rootfs.diff.tar"],
+        [digestOf(layers[1]), "application/vnd.docker.image.rootfs.diff.tar.gzip"],
+      ],
+    );
+    assert.equal((await all(store.list())).length, 4);
+  });
+
+  it("may not lie either", async () => {
+    await refused(changed(configName, json({ os: "plan9" })), "data_loss", /its digest is/);
+    await refused(changed(`${lower}/layer.tar`, Buffer.from("other")), "data_loss", /expected sha256/);
+    await refused(
+      changed("manifest.json", json([{ ...image, Layers: image.Layers.slice(1) }])),
+      "data_loss",
+      /1 layers, but 2/,
+    );
+    for (const path of ["../../etc/passwd", `${"4".repeat(64)}/layer.tar`, "manifest.json", ""]) {
+      await refused(changed("manifest.json", json([{ ...image, Config: path }])), "not_found", /it has no/);
+      await refused(changed("manifest.json", json([{ ...image, Layers: [path, path] }])), "not_found", /it has no/);
+    }
+    await refused(
+      changed("manifest.json", json([{ ...image, RepoTags: ["UPPER CASE"] }])),
+      "invalid_argument",
+      /reference/,
+    );
+    const loop = { name: `${again}/layer.tar`, type: "symlink", linkName: `../${again}/layer.tar` } as const;
+    await refused(written(members.map((one) => (one.type === "symlink" ? loop : one))), "not_found", /it has no/);
+    await refused(
+      changed("manifest.json", json(Array.from({ length: 1001 }, () => image))),
+      "resource_exhausted",
+      /1001 images/,
+    );
+  });
+});
+
 describe("archives of any images", () => {
+  it("are one image when their index is meant", async () => {
+    const [from, to] = [new MemoryStore(), new MemoryStore()];
+    const graphs = new Graphs(from);
+    const images = [{ target: await graphs.image("one") }, { target: await graphs.image("two") }];
+    const [image, ...others] = await importArchive(to, exportArchive(from, images), { asIndex: true });
+    assert.deepEqual(others, []);
+    assert.ok(image);
+    const { manifests } = parseIndex(await readBlob(to, image.target));
+    assert.deepEqual(
+      manifests,
+      images.map(({ target }) => target),
+    );
+    assert.deepEqual(
+      Object.values((await to.info(image.target.digest)).labels),
+      images.map(({ target }) => target.digest),
+    );
+  });
+
+  it("come packed with zstd where Node.js can unpack that", async () => {
+    const { zstdCompressSync } = zlib as { zstdCompressSync?: (bytes: Uint8Array) => Uint8Array };
+    const { archive } = await sound();
+    if (zstdCompressSync === undefined) {
+      await refused(inChunks(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0])), "not_implemented", /zstd/);
+    } else assert.equal((await importArchive(new MemoryStore(), inChunks(zstdCompressSync(archive)))).length, 1);
+  });
+
   it("keep every digest, whatever the chunks and the order", async () => {
     const kinds = fc.constantFrom("image", "multi", "docker", "checkpoint");
     await fc.assert(

@@ -1,5 +1,6 @@
 import { DataLossError, InvalidArgumentError } from "../../errors.js";
 import type { Descriptor } from "../../oci/descriptor.js";
+import type { Digest } from "../../oci/digest.js";
 import { expectObject, optionalString, optionalStrings } from "../../oci/json.js";
 import { isConfigType, isManifestType } from "../../oci/media-types.js";
 import { type ArchiveImage, dockerTag, nameOfDockerTag } from "./image-name.js";
@@ -96,14 +97,16 @@ export async function checkAgreement(
   images: readonly ArchiveImage[],
   manifestsOf: (target: Descriptor) => Promise<readonly (readonly Descriptor[])[]>,
 ): Promise<void> {
-  const contents = new Map<ArchiveImage, ReadonlySet<string>>();
-  for (const image of images) {
-    const manifests = await manifestsOf(image.target);
-    contents.set(image, new Set(manifests.map((parts) => parts.map(({ digest }) => blobPath(digest)).join("\n"))));
+  const contents = new Map<Digest, ReadonlySet<string>>();
+  for (const { target } of images) {
+    if (contents.has(target.digest)) continue;
+    const manifests = await manifestsOf(target);
+    const paths = manifests.map((parts) => parts.map(({ digest }) => blobPath(digest)).join("\n"));
+    contents.set(target.digest, new Set(paths));
   }
   for (const { config, layers, names } of docker) {
     const wanted = [config, ...layers].join("\n");
-    const holders = images.filter((image) => contents.get(image)?.has(wanted));
+    const holders = images.filter(({ target }) => contents.get(target.digest)?.has(wanted));
     if (holders.length === 0)
       throw conflict(`the image of config ${JSON.stringify(config.slice(0, 160))} is not in it`);
     const other = images.find(({ name }) => name !== undefined && names.includes(name));

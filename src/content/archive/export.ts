@@ -55,6 +55,7 @@ export interface ExportArchiveOptions extends Selection, CallOptions {
  * Writes images, whatever their graph, as an OCI archive: a tar with an image layout in it. Checkpoints go like images, with the base
  * image they refer to. The same images give the same bytes. All that is meant is looked for before the first byte is yielded;
  * a blob that turns out to be damaged on the way ends the archive with an error, so keep nothing that did not come to its end.
+ * `timeoutMs` is that of each call to the provider.
  *
  * @example
  * ```ts

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { CallOptions } from "../../call-options.js";
 import { decompress } from "../../tar/decompress.js";
 import { readTar } from "../../tar/tar.js";
+import { withDeadline } from "../deadline.js";
 import type { Store } from "../store.js";
 import { endMarked } from "./end-marker.js";
 import { type ArchiveProgress, toListener } from "./export.js";
@@ -20,6 +21,8 @@ export interface ImportArchiveOptions extends Selection, CallOptions {
    * only. Default: no.
    */
   readonly resume?: boolean | undefined;
+  /** Takes the archive's index for one image, which has all that is in the archive for its manifests. Default: no. */
+  readonly asIndex?: boolean | undefined;
   /** Told after each chunk. */
   readonly onProgress?: ((progress: ArchiveProgress) => void) | undefined;
 }
@@ -30,7 +33,7 @@ const MOST_MEMBERS = 20_000;
  * Reads an OCI archive, or one of `docker save`, packed with gzip or zstd or not at all, into a store: blobs in any order, each checked
  * against its digest as it comes. Then everything that is meant must be there, and documents get the labels that keep what they
  * refer to. When it fails no ingest is left, and no blob that was not there before, unless `resume` is set. A lease, which a
- * daemon's store needs, keeps what came until it ends.
+ * daemon's store needs, keeps what came until it ends. `timeoutMs` is that of the whole import.
  *
  * @returns the images, in the archive's order; no names are given to them in the store.
  * @example
@@ -48,23 +51,26 @@ export async function importArchive(
   archive: AsyncIterable<Uint8Array>,
   options: ImportArchiveOptions = {},
 ): Promise<readonly ArchiveImage[]> {
-  const { maxBytes, resume = false, onProgress, platforms, skipMissing, skipNonDistributable, skip, ...call } = options;
+  const { maxBytes, resume = false, onProgress, asIndex = false, ...rest } = options;
+  const { platforms, skipMissing, skipNonDistributable, skip, ...call } = rest;
   const tell = toListener(onProgress);
-  const incoming = new Incoming(store, call, {
-    prefix: resume ? "import-" : `import-${randomBytes(6).toString("hex")}-`,
-    isResumed: resume,
-    tell: (digest, bytes, size) => tell({ digest, bytes, size }),
+  return withDeadline("The import", call, async (bounded) => {
+    const incoming = new Incoming(store, bounded, {
+      prefix: resume ? "import-" : `import-${randomBytes(6).toString("hex")}-`,
+      isResumed: resume,
+      tell: (digest, bytes, size) => tell({ digest, bytes, size }),
+    });
+    const importing = new Importing(store, incoming, bounded);
+    try {
+      const tar = endMarked(decompress(untilAborted(archive, bounded.signal)));
+      const limits = { maxEntries: MOST_MEMBERS, ...(maxBytes === undefined ? {} : { maxBytes }) };
+      for await (const entry of readTar(tar, limits)) await importing.take(entry);
+      const images = await importing.images(asIndex);
+      const wanted = await importing.keep(images, { platforms, skipMissing, skipNonDistributable, skip });
+      await incoming.discard(wanted);
+      return images;
+    } catch (reason) {
+      throw resume ? reason : await undone(reason, "blobs of the archive", () => incoming.discard());
+    }
   });
-  const importing = new Importing(store, incoming, call);
-  try {
-    const tar = endMarked(decompress(untilAborted(archive, call.signal)));
-    const limits = { maxEntries: MOST_MEMBERS, ...(maxBytes === undefined ? {} : { maxBytes }) };
-    for await (const entry of readTar(tar, limits)) await importing.take(entry);
-    const images = await importing.images();
-    const wanted = await importing.keep(images, { platforms, skipMissing, skipNonDistributable, skip });
-    await incoming.discard(wanted);
-    return images;
-  } catch (reason) {
-    throw resume ? reason : await undone(reason, "blobs of the archive", () => incoming.discard());
-  }
 }

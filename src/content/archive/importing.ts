@@ -4,7 +4,7 @@ import type { Descriptor } from "../../oci/descriptor.js";
 import { type Digest, digestOf } from "../../oci/digest.js";
 import { parseIndex } from "../../oci/image-index.js";
 import { MAX_DOCUMENT_SIZE, parseJsonObject } from "../../oci/json.js";
-import { isManifestType, MEDIA_TYPE_DOCKER_MANIFEST } from "../../oci/media-types.js";
+import { isManifestType, MEDIA_TYPE_DOCKER_MANIFEST, MEDIA_TYPE_INDEX } from "../../oci/media-types.js";
 import type { TarEntry } from "../../tar/tar.js";
 import { keep } from "../copy-blob.js";
 import type { Store } from "../store.js";
@@ -15,6 +15,8 @@ import { type ArchiveImage, imageOf } from "./image-name.js";
 import type { Arrival, Incoming } from "./incoming.js";
 import { checkLayout, DIGEST_ATTRIBUTE, type Member, parseMember } from "./member-name.js";
 import { type Selection, selectBlobs } from "./selection.js";
+
+const MOST_IMAGES = 1_000;
 
 /** What is known of an archive while its members come. */
 export class Importing {
@@ -66,8 +68,8 @@ export class Importing {
     }
   }
 
-  /** The images, once all members came. */
-  async images(): Promise<readonly ArchiveImage[]> {
+  /** The images, once all members came; as one, when the index itself is meant. */
+  async images(asIndex: boolean): Promise<readonly ArchiveImage[]> {
     const layout = this.#documents.get("layout");
     const index = this.#documents.get("index");
     const docker = this.#documents.get("docker-manifest");
@@ -81,9 +83,9 @@ export class Importing {
     }
     if (layout === undefined)
       throw new DataLossError("Cannot import the archive: it has an index.json, but no oci-layout");
-    const images = parseIndex(index).manifests.map(imageOf);
+    const images = limited(parseIndex(index).manifests).map(imageOf);
     if (images.length === 0) throw new InvalidArgumentError("Cannot import the archive: its index.json names no image");
-    return images;
+    return asIndex ? [{ target: await this.#write(MEDIA_TYPE_INDEX, index) }] : images;
   }
 
   /**
@@ -96,7 +98,7 @@ export class Importing {
     const isThere = (descriptor: Descriptor) => this.#isThere(descriptor);
     const selected = await selectBlobs(this.#store, roots, selection, isThere, this.#call);
     if (this.#docker !== undefined && this.#documents.has("index")) {
-      await checkAgreement(this.#docker, images, (target) => this.#manifestsOf(target));
+      await checkAgreement(limited(this.#docker), images, (target) => this.#manifestsOf(target));
     }
     for (const { descriptor, labels } of selected.toReversed()) {
       await keep(this.#store, descriptor, { labels, writing: this.#call });
@@ -106,15 +108,19 @@ export class Importing {
 
   async #dockerImages(named: readonly DockerImage[]): Promise<readonly ArchiveImage[]> {
     const images: ArchiveImage[] = [];
-    for (const image of named) {
+    for (const image of limited(named)) {
       const bytes = await manifestOf(this.#store, image, { files: this.#files, links: this.#links }, this.#call);
-      const digest = digestOf(bytes);
-      await this.#incoming.take(digest, bytes.length, once(bytes));
-      const target = { mediaType: MEDIA_TYPE_DOCKER_MANIFEST, digest, size: bytes.length };
+      const target = await this.#write(MEDIA_TYPE_DOCKER_MANIFEST, bytes);
       if (image.names.length === 0) images.push({ target });
       for (const name of image.names) images.push({ target, name });
     }
     return images;
+  }
+
+  async #write(mediaType: string, bytes: Uint8Array): Promise<Descriptor> {
+    const digest = digestOf(bytes);
+    await this.#incoming.take(digest, bytes.length, once(bytes));
+    return { mediaType, digest, size: bytes.length };
   }
 
   /** What the manifests of an image refer to, as far as their documents came. */
@@ -135,6 +141,14 @@ export class Importing {
     }
     return came !== undefined || this.#incoming.hold(digest);
   }
+}
+
+/** For each of them documents are read, and a record is made. */
+function limited<T>(images: readonly T[]): readonly T[] {
+  if (images.length <= MOST_IMAGES) return images;
+  throw new ResourceExhaustedError(
+    `Cannot import the archive: it names ${images.length} images, at most ${MOST_IMAGES} are taken`,
+  );
 }
 
 /** A document is held in memory: it is small, or refused. */
