@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../errors.js";
 
 const MOST_CHARACTERS = 76;
-const grammar = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
+const grammar = /^[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*$/;
 
 /**
  * Checks the name of a container, a task, a namespace or a part of a topic.

@@ -1,3 +1,5 @@
+import { applyLabels } from "../content/labels.js";
+import { InvalidArgumentError } from "../errors.js";
 import type { Labels } from "../oci/descriptor.js";
 
 /** A map after an update by a mask: the path names the map itself, or one key of it, which goes when it has no value. */
@@ -13,6 +15,20 @@ export function maskedMap<T>(
   const others = Object.entries(before).filter(([one]) => one !== key);
   const value = Object.hasOwn(given, key) ? given[key] : undefined;
   return Object.fromEntries(value === undefined ? others : [...others, [key, value]]);
+}
+
+/**
+ * Labels as they are kept: what has no value is none.
+ *
+ * @throws {InvalidArgumentError} when one is too long; `where` says whose it is
+ */
+export function checkedLabels(labels: Labels, where: string): Labels {
+  try {
+    return applyLabels({}, labels);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new InvalidArgumentError(`${where}: ${message}: invalid argument`, { cause });
+  }
 }
 
 /** Without what has no value: that is no label. */

@@ -1,10 +1,9 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Any, AnySchema, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Container, ContainerSchema } from "../../api/services/containers/v1/containers_pb.js";
-import { applyLabels } from "../../content/labels.js";
 import { InvalidArgumentError } from "../../errors.js";
 import { checkIdentifier } from "../identifiers.js";
-import { maskedMap } from "../label-masks.js";
+import { checkedLabels, maskedMap } from "../label-masks.js";
 import type { AnyRecord, ContainerRecord } from "../metadata/record-kinds.js";
 
 type Undated = Omit<ContainerRecord, "createdAt" | "updatedAt">;
@@ -28,22 +27,22 @@ export function containerInit(id: string, container: ContainerRecord): MessageIn
 }
 
 /** @throws {InvalidArgumentError} when something that every container has is missing or malformed */
-export function checkedContainer(given: Container): Undated {
-  checkIdentifier(given.id, "container.ID");
+export function checkedContainer(given: Container, doing = "create container failed validation"): Undated {
+  checkIdentifier(given.id, `${doing}: container.ID`);
   const { image, runtime, spec, snapshotter, snapshotKey, sandbox } = given;
-  if (Object.hasOwn(given.extensions, "")) throw invalid("container.Extension keys must not be zero-length");
-  const labels = applyLabels({}, given.labels);
-  if (runtime === undefined || runtime.name === "") throw invalid("container.Runtime.Name must be set");
-  if (spec === undefined) throw invalid("container.Spec must be set");
+  if (Object.hasOwn(given.extensions, "")) throw invalid(`${doing}: container.Extension keys must not be zero-length`);
+  const labels = checkedLabels(given.labels, `${doing}: containers.Labels`);
+  if (runtime === undefined || runtime.name === "") throw invalid(`${doing}: container.Runtime.Name must be set`);
   if (snapshotKey !== "" && snapshotter === "") {
-    throw invalid("container.Snapshotter must be set if container.SnapshotKey is set");
+    throw invalid(`${doing}: container.Snapshotter must be set if container.SnapshotKey is set`);
   }
   const extensions = Object.entries(given.extensions).map(([key, any]) => [key, recordOf(any)] as const);
   return {
     labels,
     image,
     runtime: { name: runtime.name, ...(runtime.options === undefined ? {} : { options: recordOf(runtime.options) }) },
-    spec: recordOf(spec),
+    // A daemon takes a container without one; nothing can be run of it.
+    spec: recordOf(spec ?? create(AnySchema)),
     snapshotter,
     snapshotKey,
     sandbox,
@@ -72,7 +71,7 @@ export function updatedContainer(before: Container, given: Container, paths: rea
     else if (path === "snapshotkey") after.snapshotKey = given.snapshotKey;
     else throw invalid(`cannot update ${JSON.stringify(path)} field on ${JSON.stringify(given.id)}`);
   }
-  return checkedContainer(after);
+  return checkedContainer(after, "update failed validation");
 }
 
 function anyOf({ typeUrl, value }: AnyRecord): Any {

@@ -75,7 +75,7 @@ export function containersService(daemon: Daemon): ServiceImpl<typeof Containers
     delete({ id }, context) {
       const { namespace } = callContext(context);
       if (!daemon.records(namespace, "containers").delete(id)) {
-        throw new NotFoundError(`container ${JSON.stringify(id)}: not found`);
+        throw new NotFoundError(`container ${id}: not found`);
       }
       tell(namespace, "/containers/delete", ContainerDeleteSchema, { id });
       return {};

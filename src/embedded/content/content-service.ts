@@ -2,7 +2,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Content, Info as InfoMessage } from "../../api/services/content/v1/content_pb.js";
 import type { CallOptions } from "../../call-options.js";
 import type { Info, Status } from "../../content/store.js";
-import { InvalidArgumentError, OutOfRangeError } from "../../errors.js";
+import { InvalidArgumentError, isNotFound, NotFoundError, OutOfRangeError } from "../../errors.js";
 import { type Digest, isDigest } from "../../oci/digest.js";
 import type { ServiceImpl } from "../../rpc/router.js";
 import { callContext } from "../context.js";
@@ -60,7 +60,13 @@ export function contentService(daemon: { content(namespace: string): NamespaceCo
     },
 
     async status({ ref }, context) {
-      return { status: statusInit(await daemon.content(callContext(context).namespace).status(ref)) };
+      const { namespace } = callContext(context);
+      try {
+        return { status: statusInit(await daemon.content(namespace).status(ref)) };
+      } catch (cause) {
+        if (!isNotFound(cause)) throw cause;
+        throw new NotFoundError(`could not get status for ref ${JSON.stringify(ref)}: ${cause.message}`, { cause });
+      }
     },
 
     async listStatuses({ filters }, context) {

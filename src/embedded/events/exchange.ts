@@ -86,10 +86,12 @@ function offer(listener: Listener, envelope: Envelope): void {
 
 function checkEnvelope({ namespace, topic, timestamp, event }: Envelope): void {
   checkIdentifier(namespace, "event envelope has invalid namespace");
-  if (!topic.startsWith("/")) {
-    throw new InvalidArgumentError(`envelope topic ${JSON.stringify(topic)}: must start with '/': invalid argument`);
+  const where = `envelope topic ${JSON.stringify(topic)}`;
+  if (topic === "") throw new InvalidArgumentError(`${where}: must not be empty: invalid argument`);
+  if (!topic.startsWith("/")) throw new InvalidArgumentError(`${where}: must start with '/': invalid argument`);
+  for (const part of topic.slice(1).split("/")) {
+    checkIdentifier(part, `${where}: failed validation on component ${JSON.stringify(part)}`);
   }
-  for (const part of topic.slice(1).split("/")) checkIdentifier(part, `envelope topic ${JSON.stringify(topic)}`);
   if (timestamp === undefined) {
     throw new InvalidArgumentError("timestamp must be set on forwarded event: invalid argument");
   }

@@ -1,10 +1,9 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Image, ImageSchema } from "../../api/services/images/v1/images_pb.js";
-import { applyLabels } from "../../content/labels.js";
 import { InvalidArgumentError } from "../../errors.js";
 import { type Digest, isDigest } from "../../oci/digest.js";
-import { maskedMap, withoutEmpty } from "../label-masks.js";
+import { checkedLabels, maskedMap, withoutEmpty } from "../label-masks.js";
 import type { ImageRecord } from "../metadata/record-kinds.js";
 
 type Given = Pick<Image, "name" | "labels" | "target">;
@@ -24,12 +23,12 @@ export function imageInit(name: string, image: ImageRecord): MessageInitShape<ty
 
 /** @throws {InvalidArgumentError} when the name is empty, or the target is not whole */
 export function checkedImage({ name, labels, target }: Given): Undated {
-  if (name === "") throw new InvalidArgumentError("image name must not be empty: invalid argument");
-  const kept = applyLabels({}, labels);
+  if (name === "") throw new InvalidArgumentError("Image.Name required");
+  const kept = checkedLabels(labels, "image.Labels");
   const { mediaType = "", digest = "", size = 0n, annotations = {} } = target ?? {};
   if (!isDigest(digest)) {
     throw new InvalidArgumentError(
-      `Target.Digest ${JSON.stringify(digest)} invalid: expected a digest: invalid argument`,
+      `Target.Digest ${JSON.stringify(digest)} invalid: invalid checksum digest format: invalid argument`,
     );
   }
   if (size <= 0n) throw new InvalidArgumentError("Target.Size must be greater than zero: invalid argument");

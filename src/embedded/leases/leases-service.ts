@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { Leases } from "../../api/services/leases/v1/leases_pb.js";
 import { parseFilters } from "../../content/filter-match.js";
-import { applyLabels } from "../../content/labels.js";
 import { AlreadyExistsError, InvalidArgumentError, NotFoundError, NotImplementedError } from "../../errors.js";
 import { parseDigest } from "../../oci/digest.js";
 import type { ServiceImpl } from "../../rpc/router.js";
 import { callContext } from "../context.js";
 import type { Daemon, Resource } from "../daemon.js";
 import { labelLookup } from "../label-lookup.js";
+import { checkedLabels } from "../label-masks.js";
 import type { LeaseRecord } from "../metadata/record-kinds.js";
 import { LeaseHolds } from "./lease-holds.js";
 
@@ -20,7 +20,7 @@ export function leasesService(daemon: Daemon): ServiceImpl<typeof Leases> {
       const id = request.id === "" ? randomId() : request.id;
       const leases = daemon.records(namespace, "leases");
       if (leases.has(id)) throw new AlreadyExistsError(`lease ${JSON.stringify(id)}: already exists`);
-      const lease = { labels: applyLabels({}, request.labels), createdAt: new Date() };
+      const lease = { labels: checkedLabels(request.labels, "lease.Labels"), createdAt: new Date() };
       leases.set(id, lease);
       return { lease: leaseInit(id, lease) };
     },
@@ -87,14 +87,14 @@ function checkedResource({ type, id }: Resource = { type: "", id: "" }): Resourc
       break;
     case "snapshots":
       if (snapshotter === undefined || more.length > 0) {
-        throw new InvalidArgumentError(`invalid snapshot resource type ${JSON.stringify(type)}: invalid argument`);
+        throw new InvalidArgumentError(`invalid snapshot resource type ${type}: invalid argument`);
       }
       return { type, id };
     default:
-      throw new NotImplementedError(`resource type ${JSON.stringify(type)} not supported yet: not implemented`);
+      throw new NotImplementedError(`resource type ${type} not supported yet: not implemented`);
   }
   if (snapshotter !== undefined) {
-    throw new InvalidArgumentError(`invalid resource type ${JSON.stringify(type)}: invalid argument`);
+    throw new InvalidArgumentError(`invalid resource type ${type}: invalid argument`);
   }
   return { type, id };
 }

@@ -2,7 +2,6 @@ import { create, type DescMessage, type MessageInitShape } from "@bufbuild/proto
 import { NamespaceCreateSchema, NamespaceDeleteSchema, NamespaceUpdateSchema } from "../../api/events/namespace_pb.js";
 import type { Namespaces } from "../../api/services/namespaces/v1/namespace_pb.js";
 import { parseFilters } from "../../content/filter-match.js";
-import { applyLabels } from "../../content/labels.js";
 import { AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError } from "../../errors.js";
 import type { Labels } from "../../oci/descriptor.js";
 import type { ServiceImpl } from "../../rpc/router.js";
@@ -10,16 +9,13 @@ import { packAny } from "../../typeurl.js";
 import type { Daemon } from "../daemon.js";
 import { checkIdentifier } from "../identifiers.js";
 import { labelLookup } from "../label-lookup.js";
-import { maskedMap } from "../label-masks.js";
+import { checkedLabels, maskedMap } from "../label-masks.js";
 import { recordKinds } from "../metadata/record-kinds.js";
 
 /** Answers for containerd's namespaces. */
 export function namespacesService(daemon: Daemon): ServiceImpl<typeof Namespaces> {
-  const labelsOf = (name: string): Labels => {
-    const namespace = daemon.records(name, "namespaces").get(name);
-    if (namespace === undefined) throw new NotFoundError(`namespace ${JSON.stringify(name)}: not found`);
-    return namespace.labels;
-  };
+  // Whoever asks for one that is not there is told of one without labels.
+  const labelsOf = (name: string): Labels => daemon.records(name, "namespaces").get(name)?.labels ?? {};
   const tell = <T extends DescMessage>(name: string, topic: string, schema: T, event: MessageInitShape<T>) =>
     daemon.publish(name, topic, packAny(schema, create(schema, event)));
   return {
@@ -37,7 +33,7 @@ export function namespacesService(daemon: Daemon): ServiceImpl<typeof Namespaces
       if (daemon.namespaces().includes(name)) {
         throw new AlreadyExistsError(`namespace ${JSON.stringify(name)}: already exists`);
       }
-      const labels = applyLabels({}, namespace?.labels ?? {});
+      const labels = checkedLabels(namespace?.labels ?? {}, "namespace.Labels");
       daemon.records(name, "namespaces").set(name, { labels });
       tell(name, "/namespaces/create", NamespaceCreateSchema, { name, labels });
       return { namespace: { name, labels } };
@@ -54,14 +50,14 @@ export function namespacesService(daemon: Daemon): ServiceImpl<typeof Namespaces
         }
         labels = masked;
       }
-      labels = applyLabels({}, labels);
+      labels = checkedLabels(labels, "namespace.Labels");
       daemon.records(name, "namespaces").set(name, { labels });
       tell(name, "/namespaces/update", NamespaceUpdateSchema, { name, labels: { ...labels } });
       return { namespace: { name, labels: { ...labels } } };
     },
 
     delete({ name }) {
-      labelsOf(name);
+      if (!daemon.namespaces().includes(name)) throw notFound(name);
       const kept = contentsOf(daemon, name);
       if (kept.length > 0) {
         throw new FailedPreconditionError(
@@ -76,6 +72,10 @@ export function namespacesService(daemon: Daemon): ServiceImpl<typeof Namespaces
       return {};
     },
   };
+}
+
+function notFound(name: string): NotFoundError {
+  return new NotFoundError(`namespace ${JSON.stringify(name)}: not found`);
 }
 
 /** What keeps a namespace from being deleted; leases and ingests do not. */
