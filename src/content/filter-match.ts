@@ -74,15 +74,18 @@ class Scanner {
   }
 
   get done(): boolean {
+    this.#skip();
     return this.#at === this.#text.length;
   }
 
   sees(pattern: RegExp): boolean {
+    this.#skip();
     pattern.lastIndex = this.#at;
     return pattern.test(this.#text);
   }
 
   take(pattern: RegExp): string | undefined {
+    this.#skip();
     pattern.lastIndex = this.#at;
     const [found] = pattern.exec(this.#text) ?? [];
     this.#at += found?.length ?? 0;
@@ -119,6 +122,11 @@ class Scanner {
     return new InvalidArgumentError(
       `Cannot parse filter ${JSON.stringify(this.#text)}: expected ${expected} at ${this.#at}`,
     );
+  }
+
+  /** White space between tokens means nothing. */
+  #skip(): void {
+    while (/\s/.test(this.#text.charAt(this.#at))) this.#at++;
   }
 
   #quoted(): string | undefined {

@@ -38,6 +38,8 @@ describe("filters", () => {
       [["a==1"], true],
       [["a==1,b==x/y"], true],
       [["a==1,b==z"], false],
+      [["a==1, b==x/y"], true],
+      [[" a==1 ,\tb==z"], false],
       [["a==2", "b==x/y"], true],
       [["a!=2"], true],
       [["c!=2"], false],
