@@ -1,5 +1,5 @@
 import type { CallOptions } from "../call-options.js";
-import { type ArchiveProgress, exportArchive } from "../content/archive/export.js";
+import { type ExportArchiveOptions, exportArchive } from "../content/archive/export.js";
 import type { Image } from "./image.js";
 import { type ImageSelection, wantedPlatforms, withBaseImages } from "./image-travel.js";
 import type { Services } from "./services.js";
@@ -10,12 +10,10 @@ import { holdContent } from "./under-lease.js";
  *
  * @inline
  */
-export interface ExportImagesOptions extends ImageSelection, CallOptions {
-  /** Adds the `manifest.json` that `docker load` reads, for images it can name. Default: true. */
-  readonly dockerManifest?: boolean | undefined;
-  /** Told after each chunk. */
-  readonly onProgress?: ((progress: ArchiveProgress) => void) | undefined;
-}
+export interface ExportImagesOptions
+  extends ImageSelection,
+    Pick<ExportArchiveOptions, "dockerManifest" | "onProgress">,
+    CallOptions {}
 
 /** Exports images of one namespace; a lease keeps their content meanwhile. */
 export async function* exportImages(

@@ -1,7 +1,5 @@
-import type { CallOptions } from "../call-options.js";
-import type { ArchiveProgress } from "../content/archive/export.js";
 import { type ImageNaming, type NamedTarget, nameImages } from "../content/archive/image-name.js";
-import { importArchive } from "../content/archive/import.js";
+import { type ImportArchiveOptions, importArchive } from "../content/archive/import.js";
 import { withDeadline } from "../content/deadline.js";
 import { orUndefined } from "../content/found.js";
 import { AlreadyExistsError, InvalidArgumentError, isAlreadyExists } from "../errors.js";
@@ -31,20 +29,13 @@ export interface RegisterImagesOptions {
  * @inline
  */
 export interface ImportImagesOptions
-  extends Omit<ImageSelection, "baseImage">,
+  extends Omit<ImportArchiveOptions, "platforms">,
+    Pick<ImageSelection, "platforms">,
     ImageNaming,
-    RegisterImagesOptions,
-    CallOptions {
-  /** Most bytes taken of the unpacked archive. Default: 64 GiB. */
-  readonly maxBytes?: number | undefined;
-  /** Keeps what came when it fails, so that another attempt with the same lease, which must be given, goes on there. */
-  readonly resume?: boolean | undefined;
-  /** Told after each chunk. */
-  readonly onProgress?: ((progress: ArchiveProgress) => void) | undefined;
-}
+    RegisterImagesOptions {}
 
 /** Imports an archive into one namespace: all its images, or nothing. */
-export function importImages(
+export async function importImages(
   services: Services,
   archive: AsyncIterable<Uint8Array>,
   options: ImportImagesOptions,
