@@ -36,7 +36,7 @@ export async function copyBlob(
       return undefined;
     }
     try {
-      if (isFresh || writer.offset > target.size) await writer.truncate(0);
+      if (isFresh) await writer.truncate(0);
       isFresh = writer.offset === 0;
       return await fill(writer, from, target, options);
     } catch (reason) {

@@ -187,6 +187,9 @@ describe("the files of a layout", () => {
     const { digest, size } = await written(bytes, { a: "b" });
     const target = { mediaType: "x", digest, size };
     await truncate(pathOf(digest), 1_000_000);
+    await assert.rejects(async () => {
+      for await (const _ of layout.read(target)) assert.fail("the size is known before anything is read");
+    }, isDataLoss);
     await assert.rejects(bytesOf(layout.read(target)), isDataLoss);
     await assert.rejects(bytesOf(layout.read({ digest })), isDataLoss);
     await assert.rejects(writeBlob(layout, bytes, { mediaType: "x" }), isDataLoss);
@@ -278,7 +281,8 @@ describe("the files of a layout", () => {
     assert.equal(other.offset, 10);
     await assert.rejects(writer.commit(), isUnavailable);
     await layout.abort("ref");
-    await assert.rejects(other.commit(), isNotFound);
+    await assert.rejects(other.commit({ labels: { a: "b" } }), isNotFound);
+    assert.deepEqual(await readdir(join(layout.path, ".containerd-client", "labels")), []);
     assert.deepEqual([await all(layout.list()), await all(layout.statuses())], [[], []]);
   });
 

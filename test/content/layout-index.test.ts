@@ -160,4 +160,20 @@ describe("the index of a layout", () => {
     await Promise.all(wanted.slice(1).map((name) => layout.index.untag(name)));
     assert.deepEqual(await names(), [["tag-0", target.digest]]);
   });
+
+  it("is whole whenever somebody looks", async () => {
+    const target = await blob();
+    let isOver = false;
+    let looks = 0;
+    const looking = (async () => {
+      for (; !isOver; looks++) {
+        assert.ok("manifests" in (await read()));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    for (let at = 0; at < 150; at++) await layout.index.tag(`tag-${at}`, target);
+    isOver = true;
+    await looking;
+    assert.ok(looks > 150, `looked ${looks} times`);
+  });
 });

@@ -66,7 +66,13 @@ export class LayoutWriter implements Writer {
 
   write(chunk: Uint8Array): Promise<void> {
     return this.#next("write to", async () => {
-      await writeAt(this.#start.handle, chunk, this.#offset);
+      try {
+        await writeAt(this.#start.handle, chunk, this.#offset);
+      } catch (reason) {
+        // A part may have been written, on what may be a full disk.
+        await this.#start.handle.truncate(this.#offset);
+        throw reason;
+      }
       this.#hash.update(chunk);
       this.#offset += chunk.length;
     });
@@ -116,8 +122,6 @@ export class LayoutWriter implements Writer {
     if ((await handle.stat()).nlink === 0) throw new NotFoundError(`reference ${this.ref}: not found`);
     const close = async () => {
       const now = new Date();
-      // A write that failed may have left a part of its bytes.
-      await handle.truncate(this.#offset);
       await handle.chmod(mode);
       await handle.utimes(now, now);
       await handle.sync();
