@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,8 @@ export interface TreeBed extends AsyncDisposable {
   readonly volumes: Volumes;
   /** The same files, as another process finds them; undefined where nothing outlives this one. */
   reopened(): Volumes | undefined;
+  /** Where a volume's files are; for those that have some. */
+  path(below: string): string;
 }
 
 /** The kinds of trees there are on this machine. */
@@ -20,6 +23,7 @@ export const treeBeds: Readonly<Record<string, () => Promise<TreeBed>>> = {
   "in memory": async () => ({
     volumes: new MemoryVolumes(undefined),
     reopened: () => undefined,
+    path: () => assert.fail("it is in memory"),
     [Symbol.asyncDispose]: async () => {},
   }),
   "in memory and a directory": () => inDirectory((root) => new MemoryVolumes(root)),
@@ -33,6 +37,7 @@ async function inDirectory(make: (root: string) => Volumes): Promise<TreeBed> {
   return {
     volumes: make(root),
     reopened: () => make(root),
+    path: (below) => join(root, below),
     [Symbol.asyncDispose]: () => rm(root, { recursive: true }),
   };
 }
