@@ -43,7 +43,7 @@ import { versionService } from "./version.js";
 export interface EmbeddedOptions {
   /** A directory for all it keeps, made when it is not there. Default: memory, and all is gone with it. */
   readonly root?: string | undefined;
-  /** What runs its containers. Default: programs in this process, which are no containers and need nothing. */
+  /** What runs its containers, and ends with it. Default: programs in this process, which are no containers and need nothing. */
   readonly runtime?: Runtime | undefined;
   /** Programs beside the built-in ones for the default runtime to run, by the name of their file. */
   readonly programs?: Programs | undefined;

@@ -6,3 +6,7 @@
  */
 
 export { createEmbedded, type Embedded, type EmbeddedOptions } from "./embedded.js";
+export { ociRuntime } from "./runtime/oci/oci-runtime.js";
+export type { Runtime } from "./runtime/runtime.js";
+export type { Program, ProgramPause, Programs, SimulatedProcess } from "./runtime/simulated/program.js";
+export { simulatedRuntime } from "./runtime/simulated/simulated.js";

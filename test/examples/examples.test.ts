@@ -76,6 +76,19 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
     await countsBeyond(client, container, await countOf(client, container));
   },
 
+  embedded: async ({ run }) => {
+    const { stdout } = await run();
+    const numbers = stdout.match(/\d+$/gm)?.map(Number) ?? [];
+    assert.deepEqual(numbers.slice(0, 3), [1, 2, 3]);
+    const [first = 0, ...more] = numbers.slice(3);
+    assert.ok(first > 3, `${stdout}: it began anew`);
+    assert.deepEqual(
+      more,
+      more.map((_, at) => first + 1 + at),
+    );
+    assert.equal(stdout.match(/^counter-2 says \d+$/gm)?.length, numbers.length - 3);
+  },
+
   "export-checkpoint": async ({ client, run }) => {
     const container = await counting(client, "x");
     const { target, task } = await container.checkpoint("x:frozen");

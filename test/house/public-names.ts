@@ -82,6 +82,14 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
       RWCompression RestoreOption RestorePlan SpecEdit TarMember
     `),
   },
+  "./embedded": {
+    values: words(`
+      createEmbedded ociRuntime simulatedRuntime
+    `),
+    types: words(`
+      Embedded EmbeddedOptions Program ProgramPause Programs Runtime SimulatedProcess
+    `),
+  },
   "./api": {
     values: words(`
       containerEvents containers content contentEvents descriptor diff event events imageEvents images introspection

@@ -67,14 +67,26 @@ export interface TaskRequest {
   readonly dump: string | undefined;
 }
 
-/** What runs containers for the embedded containerd. */
+/** What runs containers for one embedded containerd, which closes it with itself. */
 export interface Runtime {
   /** The program that runs them, such as `runc`; `simulated` where nothing real does. */
   readonly name: string;
-  /** Takes away what a daemon that was killed left running and mounted; before anything is made. `state` was its directory. */
+  /**
+   * Takes away what a daemon that was killed left running and mounted; before anything is made. `state` was its directory.
+   *
+   * @internal
+   */
   recover(state: string): Promise<void>;
-  /** Makes a container's first process, or nothing. */
+  /**
+   * Makes a container's first process, or nothing.
+   *
+   * @internal
+   */
   create(request: TaskRequest): Promise<RuntimeTask>;
-  /** Ends everything it started. */
+  /**
+   * Ends everything it started.
+   *
+   * @internal
+   */
   close(): Promise<void>;
 }
