@@ -30,7 +30,9 @@ const text = (value: string) => bytes(Buffer.from(value));
 
 for (const [kind, make] of Object.entries(treeBeds)) {
   describe(`a tree ${kind}`, () => {
-    const withTree = async (body: (tree: Tree, volume: { reopen(): Promise<Tree | undefined> }) => Promise<void>) => {
+    const withTree = async (
+      body: (tree: Tree, volume: { reopen: () => Promise<Tree | undefined> }) => Promise<void>,
+    ) => {
       await using bed = await make();
       await bed.volumes.create("abc", undefined);
       await body(await bed.volumes.open("abc"), { reopen: async () => bed.reopened()?.open("abc") });
