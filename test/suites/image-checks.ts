@@ -52,6 +52,8 @@ export function checkCases(bed: ContentBed): void {
     }
     assert.deepEqual(await checked(index), ["amd64 2/3 false"]);
     assert.deepEqual(await checked(index, arm64), ["arm64 3/3 true"]);
+    const [best] = await checkImage(bed.store, index, { platform: arm64 });
+    assert.equal(best?.manifest.digest, two.target.digest);
     const [none] = await checkImage(bed.store, index, { platform: { os: "linux", architecture: "s390x" } });
     assert.deepEqual([none?.available, none?.missing], [false, [index]]);
   });
@@ -72,6 +74,7 @@ export function checkCases(bed: ContentBed): void {
     await bed.store.delete(image.config.digest);
     const [unknown] = await checkImage(bed.store, image.target, { unpackedInto });
     assert.deepEqual([unknown?.complete, unknown?.chainId, unknown?.unpacked], [false, undefined, []]);
+    assert.deepEqual([unknown?.available, unknown?.present], [true, image.layers]);
     assert.equal(asked.length, 1);
   });
 
@@ -107,6 +110,18 @@ export function checkCases(bed: ContentBed): void {
     await bed.store.delete(base.target.digest);
     const [lost] = await checkImage(bed.store, whole);
     assert.deepEqual([lost?.complete, lost?.missing, lost?.present], [false, [image], parts]);
+  });
+
+  it("looks for what artifacts need, and for what stands in an index by itself", async () => {
+    const empty = await samples.blob("{}", types.MEDIA_TYPE_EMPTY_JSON);
+    const [one, two] = [await samples.blob("1", "text/plain"), await samples.blob("2", "text/plain")];
+    const artifact = await samples.manifest({ artifactType: "text/plain", config: empty, layers: [one] });
+    const index = await samples.index([artifact, { ...one, platform: arm64 }, two]);
+    const [first, second, ...others] = await checkImage(bed.store, index);
+    assert.deepEqual([first?.platform, first?.required, first?.complete], [undefined, [empty, one], true]);
+    assert.deepEqual([second?.platform, second?.manifest, second?.complete], [arm64, index, true]);
+    assert.deepEqual(second?.required, [{ ...one, platform: arm64 }, two]);
+    assert.deepEqual(others, []);
   });
 
   it("misses what stands outside of it, and a target that is not there", async () => {

@@ -84,6 +84,27 @@ export function documentCases(bed: ContentBed): void {
     );
   });
 
+  it("takes one manifest for several platforms, and versions of Windows apart", async () => {
+    const { target } = await samples.image(armv6, ["6"]);
+    const windows = { os: "windows", architecture: "amd64" };
+    const [old, recent] = [await samples.image(windows, ["a"]), await samples.image(windows, ["b"])];
+    const platforms = [
+      { ...windows, "os.version": "10.0.17763.1" },
+      { ...windows, "os.version": "10.0.20348.1" },
+    ];
+    const index = await samples.index([
+      { ...target, platform: armv6 },
+      { ...target, platform: arm64 },
+      { ...old.target, platform: platforms[0] ?? windows },
+      { ...recent.target, platform: platforms[1] ?? windows },
+      { ...recent.target, platform: platforms[1] ?? windows },
+    ]);
+    assert.deepEqual(await imagePlatforms(bed.store, index), [armv6, arm64, ...platforms]);
+    for (const platform of [armv6, arm64]) assert.equal((await read(index, platform)).digest, target.digest);
+    assert.equal((await read(index, platforms[0])).digest, old.target.digest);
+    assert.equal((await read(index, { ...windows, "os.version": "10.0.22621" })).digest, recent.target.digest);
+  });
+
   it("walks one platform, or so many", async () => {
     const [one, two] = [await samples.image(amd64, ["1"]), await samples.image(arm64, ["2"])];
     const silent = await samples.image(armv6, ["3"]);
