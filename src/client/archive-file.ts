@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { during } from "../content/layout/file-errors.js";
+import { during, fileError } from "../content/layout/file-errors.js";
 import { chunksOf, syncDirectory, writeAt } from "../content/layout/files.js";
 
 /**
@@ -34,6 +34,11 @@ async function write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<v
 
 /** Yields a file's bytes. */
 export async function* readFileChunks(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-  await using file = await during(`read ${path}`, () => open(path, "r"));
-  yield* chunksOf(file, 0, Number.MAX_SAFE_INTEGER);
+  const what = `read ${path}`;
+  await using file = await during(what, () => open(path, "r"));
+  try {
+    yield* chunksOf(file, 0, Number.MAX_SAFE_INTEGER);
+  } catch (reason) {
+    throw fileError(reason, what);
+  }
 }

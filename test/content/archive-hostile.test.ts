@@ -261,6 +261,40 @@ describe("archives nobody vouches for", () => {
   });
 });
 
+describe("archives that are torn", () => {
+  it("are refused with an error that says what it is, or are what they were; whatever block is where", async () => {
+    const { archive } = await sound();
+    const count = archive.length / 512;
+    const block = fc.integer({ min: 0, max: count - 1 });
+    const change = fc.record({
+      what: fc.constantFrom("drop", "repeat", "swap", "zero", "noise"),
+      at: block,
+      other: block,
+      noise: fc.uint8Array({ minLength: 512, maxLength: 512 }),
+    });
+    const torn = fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 5 }), async (changes) => {
+      const blocks = Array.from({ length: count }, (_, at) => archive.subarray(at * 512, at * 512 + 512));
+      for (const { what, at, other, noise } of changes) {
+        const [one, two] = [blocks[at] ?? noise, blocks[other] ?? noise];
+        if (what === "drop") blocks.splice(at, 1);
+        else if (what === "repeat") blocks.splice(other, 0, one);
+        else if (what === "swap") [blocks[at], blocks[other]] = [two, one];
+        else blocks[at] = what === "zero" ? new Uint8Array(512) : noise;
+      }
+      const store = new MemoryStore();
+      try {
+        const [image] = await importArchive(store, inChunks(Buffer.concat(blocks)));
+        assert.equal(image?.name, "example.org/sound:1");
+        assert.deepEqual(await bytesOf(exportArchive(store, [{ name: image.name, target: image.target }])), archive);
+      } catch (reason) {
+        assert.ok(isContainerdError(reason), String(reason));
+        assert.deepEqual([await all(store.list()), await all(store.statuses())], [[], []]);
+      }
+    });
+    await fc.assert(torn, { numRuns: 300 });
+  });
+});
+
 describe("archives as docker save wrote them", () => {
   const layers = [Buffer.from("lower"), zlib.gzipSync(Buffer.from("upper"))] as const;
   const diffIds = [digestOf(layers[0]), digestOf(Buffer.from("upper"))];

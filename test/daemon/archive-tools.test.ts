@@ -151,6 +151,7 @@ describeOnEachDaemon("archives and ctr", (daemon) => {
     assert.deepEqual(await readFile(file), whole);
     await assert.rejects(client.images.exportFile(join(folder, "no", "image.tar"), IMAGE), code("not_found"));
     await assert.rejects(client.images.importFile(join(folder, "none.tar")), code("not_found"));
+    await assert.rejects(client.images.importFile(folder), code("failed_precondition"));
     await assertNothingLeft(daemon(), client);
   });
 });
