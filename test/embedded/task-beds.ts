@@ -16,10 +16,20 @@ import { ociPrograms } from "./oci-programs.js";
 
 const IMAGE = "docker.io/library/programs:1";
 
+/** A subject that others can be let in to. */
+export interface ListeningSubject extends TaskSubject {
+  listen(path: string): Promise<void>;
+}
+
 /** Ends with 7. */
 const seven: Program = async function* () {
   yield;
   return 7;
+};
+
+/** Never ends. */
+const waiter: Program = async function* () {
+  for (;;) yield 60_000;
 };
 
 /** Answers a line, and ends with 5. */
@@ -36,10 +46,10 @@ const asker: Program = async function* ({ stdin, stdout }) {
 };
 
 /** The suites' programs for the simulated runtime. */
-export const simulatedPrograms: Readonly<Record<string, Program>> = { seven, asker };
+export const simulatedPrograms: Readonly<Record<string, Program>> = { seven, waiter, asker };
 
 /** A namespace of an embedded containerd that simulates tasks. */
-export async function simulatedSubject(way: (typeof ways)[number]): Promise<TaskSubject> {
+export async function simulatedSubject(way: (typeof ways)[number]): Promise<ListeningSubject> {
   const bed = await embeddedBed(way, { programs: simulatedPrograms });
   const client = new Client({ transport: bed.transport, namespace: "tasks" }, false);
   await simulatedImage(client);
@@ -64,7 +74,7 @@ export async function simulatedImage(client: Client, name: string = IMAGE): Prom
 }
 
 /** A namespace of an embedded containerd that runs containers with the lab's runc. */
-export async function ociSubject(): Promise<TaskSubject> {
+export async function ociSubject(): Promise<ListeningSubject> {
   const programs = await mkdtemp(join(tmpdir(), "programs-"));
   const bed = await embeddedBed("on a directory", { runtime: await ociRuntime(await ociPrograms(programs)) });
   // It names cgroups of this machine, too.
@@ -83,8 +93,15 @@ export async function ociSubject(): Promise<TaskSubject> {
   };
 }
 
-async function subjectOf(bed: EmbeddedBed, client: Client): Promise<TaskSubject> {
+async function subjectOf(bed: EmbeddedBed, client: Client): Promise<ListeningSubject> {
   const pipes = join(bed.directory, "pipes");
   await mkdir(pipes);
-  return { client, image: IMAGE, directory: bed.directory, pipes, end: async () => bed[Symbol.asyncDispose]() };
+  return {
+    client,
+    image: IMAGE,
+    directory: bed.directory,
+    pipes,
+    listen: (path) => bed.containerd.listen(path),
+    end: async () => bed[Symbol.asyncDispose](),
+  };
 }

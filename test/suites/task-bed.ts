@@ -28,12 +28,16 @@ export interface TaskSubject {
   end(): Promise<void>;
 }
 
-/** What the programs of the suites do, for a shell: `counter` as the built-in one, `seven` ends with 7, `asker` answers a line and ends
- * with 5. */
+/**
+ * What the programs of the suites do, for a shell: `counter` does what the built-in one does, `seven` ends with 7, `waiter` never
+ * ends, `asker` answers a line and ends with 5.
+ */
 export const taskPrograms: readonly TarFile[] = Object.entries({
   // Its memory is ahead of the file, and the file of the output, by one at most.
   counter: "i=0\nwhile :; do i=$((i+1)); echo $i > /count.new; mv /count.new /count; echo $i; sleep 0.05; done",
   seven: "exit 7",
+  // A sleep that criu interrupts is over; and a shell that waits for a child may not be stopped at all.
+  waiter: "mkfifo /never\nexec 3<>/never\nwhile :; do read x <&3; done",
   asker: "read a\necho z$a'z'\nexit 5",
 }).map(([name, script]) => ({ name: `bin/${name}`, body: Buffer.from(`#!/bin/sh\n${script}\n`), mode: 0o755 }));
 
