@@ -122,6 +122,9 @@ export function documentCases(bed: ContentBed): void {
     assert.deepEqual(await manifests({ manifestLimit: 2 }), [a, b]);
     assert.deepEqual(await manifests({ platform: orderedPlatformMatcher(arm64, amd64), manifestLimit: 2 }), [b, a]);
     assert.deepEqual(await manifests({ platform: parsePlatform("s390x"), manifestLimit: 1 }), [c]);
+    const silentFirst = await samples.index([silent.target, ...told]);
+    const first = await walked(silentFirst, { platform: arm64, manifestLimit: 1 });
+    assert.equal(first[1], `1 ${b}`);
     for (const bad of [-1, 0.5]) await assert.rejects(manifests({ manifestLimit: bad }), isInvalidArgument);
   });
 
@@ -179,6 +182,8 @@ export function documentCases(bed: ContentBed): void {
     assert.equal((await read(attested)).digest, image.digest);
     assert.deepEqual(await imagePlatforms(bed.store, attested), [amd64]);
     assert.ok((await walked(attested)).includes(`2 ${statement.digest}`));
+    const half = await samples.index([{ ...artifact, platform: { ...nowhere, os: "linux" } }]);
+    assert.deepEqual(await imagePlatforms(bed.store, half), []);
   });
 
   it("passes over what was never fetched, and says when the target itself is not there", async () => {
@@ -208,6 +213,9 @@ export function documentCases(bed: ContentBed): void {
       await assert.rejects(look({ ...target, size: target.size + 1 }), isDataLoss);
     }
     await assert.rejects(read(config), isFailedPrecondition);
+    const inner = await samples.index([target]);
+    const outer = await samples.index([{ ...inner, size: inner.size + 1 }]);
+    for (const look of functions) await assert.rejects(look(outer), isDataLoss);
     const both = { schemaVersion: 2, config, layers: [], manifests: [] };
     const ambiguous = await samples.blob(JSON.stringify(both), types.MEDIA_TYPE_MANIFEST);
     for (const look of functions) await assert.rejects(look(ambiguous), /ambiguous/);

@@ -41,6 +41,13 @@ export function usageCases(bed: ContentBed): void {
     assert.equal(usage.missing, own.size + two.target.size);
   });
 
+  it("counts once what is a document in one place and plain bytes in another", async () => {
+    const { target, config, layers } = await samples.image(amd64, ["layer"]);
+    const plain = { ...target, mediaType: "application/octet-stream" };
+    const index = await samples.index([plain, target]);
+    assert.equal((await imageUsage(bed.store, index)).total, sizeOf(index, target, config, ...layers));
+  });
+
   it("measures so many manifests, which must be there", async () => {
     const one = await samples.image(amd64, ["one"]);
     const two = await samples.image(arm64, ["two"]);
