@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   mkdir,
@@ -17,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { runCommand } from "../../lab/command.js";
 import { readBlob, writeBlob } from "../../src/content/blob.js";
 import { LayoutStore } from "../../src/content/layout/layout-store.js";
 import type { Writer } from "../../src/content/store.js";
@@ -156,7 +156,7 @@ describe("the files of a layout", () => {
     await mkdir(pathOf(digest));
     await refused(layout);
     await rm(pathOf(digest), { recursive: true });
-    execFileSync("mkfifo", [pathOf(digest)]);
+    await runCommand("mkfifo", [pathOf(digest)]);
     await refused(layout);
     await rm(pathOf(digest));
 

@@ -7,6 +7,7 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Daemon } from "../../lab/daemon.js";
 import { repositoryRoot } from "../../lab/repository.js";
+import { LayoutStore } from "../../src/content/index.js";
 import { type Client, type Container, isNotFound, streamIO } from "../../src/index.js";
 import { assertNothingLeft } from "../daemon/audit.js";
 import { clientFor } from "../daemon/client.js";
@@ -63,6 +64,30 @@ async function end(client: Client, id: string): Promise<void> {
 
 /** One for each file in examples/. */
 const cases: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+  "back-up-images": async ({ client, run }) => {
+    const container = await counting(client, "b");
+    const { target } = await container.checkpoint("b:frozen");
+    const base = (await client.images.get(IMAGE)).target;
+    const directory = await mkdtemp(join(tmpdir(), "back-up-"));
+    try {
+      const names = `${IMAGE} is ${base.digest}\n`;
+      const first = await run({ args: [directory, IMAGE] });
+      assert.match(first.stdout, new RegExp(`^${IMAGE}: 4 blobs with [1-9]\\d* bytes came, 0 were there\n${names}$`));
+      const { stdout } = await run({ args: [directory, IMAGE, "b:frozen"] });
+      const again = `${IMAGE}: 0 blobs with 0 bytes came, 4 were there\n`;
+      const came = "b:frozen: [1-9] blobs with [1-9]\\d* bytes came, 4 were there\n";
+      assert.match(stdout, new RegExp(`^${again}${came}${names}b:frozen is ${target.digest}\n$`));
+      await client.images.delete("b:frozen", { sync: true });
+      const layout = await LayoutStore.open(directory);
+      await client.images.copyFrom(layout, [{ name: "b:frozen", target: await layout.index.resolve("b:frozen") }]);
+      const copy = await client.restore("b-2", "b:frozen");
+      await (await copy.newTask({ checkpoint: "b:frozen" })).start();
+      await countsBeyond(client, copy, await countOf(client, copy));
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  },
+
   checkpoint: async ({ client, run }) => {
     const container = await counting(client, "c");
     const { stdout } = await run({ args: ["c", "c:frozen"] });
