@@ -28,7 +28,7 @@ export interface DaemonPlaces {
 /** The daemon in this process. */
 export class LocalDaemon implements Daemon {
   readonly root: string | undefined;
-  readonly exchange: Exchange = new Exchange();
+  readonly exchange: Exchange;
   readonly stateDirectory: StateDirectory;
   readonly snapshots: Snapshotters;
   readonly #bytes: Bytes;
@@ -39,6 +39,7 @@ export class LocalDaemon implements Daemon {
 
   constructor({ root, records, bytes }: DaemonPlaces) {
     this.root = root;
+    this.exchange = new Exchange(this.#stop.signal);
     this.stateDirectory = new StateDirectory(root);
     this.#bytes = bytes;
     this.#schedule = new CollectionSchedule(() => this.collect());

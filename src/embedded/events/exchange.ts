@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Any, timestampNow } from "@bufbuild/protobuf/wkt";
 import { type Envelope, EnvelopeSchema } from "../../api/types/event_pb.js";
 import { parseFilters } from "../../content/filter-match.js";
-import { InvalidArgumentError, ResourceExhaustedError } from "../../errors.js";
+import { InvalidArgumentError, ResourceExhaustedError, UnavailableError } from "../../errors.js";
 import { checkIdentifier } from "../identifiers.js";
 import { eventLookup } from "./event-fields.js";
 
@@ -19,6 +19,12 @@ interface Listener {
 /** Where events come in and go out. */
 export class Exchange {
   readonly #listeners = new Set<Listener>();
+  readonly #end: AbortSignal;
+
+  /** Until the `end`. */
+  constructor(end: AbortSignal) {
+    this.#end = end;
+  }
 
   /** Tells all who listen. */
   publish(namespace: string, topic: string, event: Any): void {
@@ -40,6 +46,7 @@ export class Exchange {
   /**
    * Yields what is published from the call on, not from the first item asked for; ends with the signal.
    *
+   * @throws {UnavailableError} when the daemon ends
    * @throws {ResourceExhaustedError} when who listens is 10 000 events behind: a daemon keeps them, and grows
    */
   subscribe(filters: readonly string[], signal: AbortSignal): AsyncGenerator<Envelope, void, undefined> {
@@ -71,6 +78,8 @@ export class Exchange {
           });
         }
       }
+      // Whoever listens may not take it for the end of what happens.
+      if (this.#end.aborted) throw new UnavailableError("The containerd was closed");
     } finally {
       signal.removeEventListener("abort", wake);
       this.#listeners.delete(listener);
