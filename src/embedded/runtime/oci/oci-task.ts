@@ -10,6 +10,7 @@ import type { ProcessIO } from "../process-io.js";
 import type { ProcessExit, RuntimeProcess, RuntimeTask, TaskRequest } from "../runtime.js";
 import type { Bundle } from "./bundle.js";
 import { checkpointArgs, restoreArgs } from "./criu-args.js";
+import { forgetInput } from "./descriptors.js";
 import { Foreground } from "./foreground.js";
 import { Gate } from "./gate.js";
 import { OciExec } from "./oci-exec.js";
@@ -116,6 +117,7 @@ export class OciTask implements RuntimeTask {
     const args = checkpointArgs(this.#request.id, directory, work, options);
     try {
       await this.#command.run("OCI runtime checkpoint failed", args);
+      if (this.#request.io.stdin === "") await forgetInput(directory);
     } catch (reason) {
       if (!(reason instanceof UnknownError)) throw reason;
       const log = this.#bundle.path("criu-dump.log");
