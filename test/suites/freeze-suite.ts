@@ -4,10 +4,16 @@ import { text } from "node:stream/consumers";
 import { after, afterEach, before, describe, it } from "node:test";
 import type { Checkpoint } from "../../src/checkpoint/document.js";
 import { CheckpointMediaType } from "../../src/checkpoint/media-types.js";
-import { withCheckpointShortPause, withCheckpointTaskExit } from "../../src/checkpoint/plan.js";
+import {
+  withCheckpointRW,
+  withCheckpointShortPause,
+  withCheckpointTask,
+  withCheckpointTaskExit,
+} from "../../src/checkpoint/plan.js";
 import type { Container } from "../../src/client/container.js";
 import type { Task } from "../../src/client/task.js";
 import { isAlreadyExists, isFailedPrecondition, isInvalidArgument, isNotFound } from "../../src/errors.js";
+import { withTerminal } from "../../src/oci/spec-process.js";
 import { readTar } from "../../src/tar/tar.js";
 import { all, bytesOf } from "./content-bed.js";
 import { TaskBed, type TaskSubject } from "./task-bed.js";
@@ -99,6 +105,27 @@ function thawCases(bed: TaskBed): void {
     await second.start();
     await second.kill("SIGKILL");
     assert.equal((await second.wait()).exitStatus, 137);
+  });
+
+  it("thaw a task with its terminal", async () => {
+    const container = await bed.container(["asker"], [withTerminal(true, { width: 80, height: 24 })]);
+    const task = await container.newTask({ io: bed.pipes({ stdin: "pipe" }) });
+    task.io.stdout?.resume();
+    await task.start();
+    await container.checkpoint("cp:1", [
+      withCheckpointTask({ terminal: true }),
+      withCheckpointRW(),
+      withCheckpointTaskExit(),
+    ]);
+    const restored = bed.keep(await bed.client.restore(bed.next(), "cp:1"));
+    const thawed = await restored.newTask({ checkpoint: "cp:1", io: bed.pipes({ stdin: "pipe" }) });
+    assert.ok(thawed.io.stdin && thawed.io.stdout);
+    const output = text(thawed.io.stdout);
+    await thawed.start();
+    thawed.io.stdin.write("hello\n");
+    assert.equal((await thawed.wait()).exitStatus, 5);
+    await thawed.delete();
+    assert.match(await output, /zhelloz\r\n/);
   });
 
   it("leave a task paused that was paused before", async () => {
