@@ -271,6 +271,20 @@ describe("the files of a layout", () => {
     assert.deepEqual(await readdir(locks), []);
   });
 
+  it("stay locked by who cannot be looked for, because he is heard of", async (context) => {
+    context.mock.timers.enable({ apis: ["setInterval"] });
+    await using _writer = await layout.writer("ref");
+    const locks = join(layout.path, ".containerd-client", "locks");
+    const [name = ""] = await readdir(locks);
+    const long = new Date(Date.now() - 3_600_000);
+    await utimes(join(locks, name), long, long);
+    context.mock.timers.tick(10_000);
+    // The file system answers when it likes.
+    for (let looks = 0; (await stat(join(locks, name))).mtimeMs < Date.now() - 60_000; looks++) {
+      assert.ok(looks < 10_000, "nothing is heard of him");
+    }
+  });
+
   it("are not committed by a writer that lost its lock or its ingest", async () => {
     const bytes = randomBytes(10);
     const locks = join(layout.path, ".containerd-client", "locks");

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdir, rm } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
 import { type Daemon, startDaemon } from "../../lab/daemon.js";
 import type { ReleaseName } from "../../lab/releases.js";
-import { copy, MemoryStore, type Provider } from "../../src/content/index.js";
+import { copy, LayoutStore, MemoryStore, type Provider } from "../../src/content/index.js";
 import { type Client, connect, isUnavailable } from "../../src/index.js";
 import { layoutSubject } from "../content/layout-bed.js";
 import { all, type ContentSubject } from "../suites/content-bed.js";
@@ -99,6 +100,33 @@ describe("copies between real stores", () => {
         await client.images.delete("kept", { sync: true });
         assert.deepEqual(await all(client.content.list()), []);
         await client.close();
+      });
+
+      it("ctr reads our layouts, and we read what it exports", async () => {
+        const [layout, to] = [await layoutSubject(), await daemonSubject(release)];
+        const { root } = await makeGraph(layout);
+        const [{ store }, { daemon, client }] = [layout, to];
+        const name = "docker.io/library/journey:v1";
+        await store.index.tag(name, root);
+        await store.update(root.digest, { kept: "here" });
+        const [ours, theirs] = [`${store.path}.tar`, `${store.path}.theirs`];
+        await mkdir(theirs);
+        await daemon.inBox("tar", ["-C", store.path, "-cf", ours, "."]);
+        const ctr = (...args: readonly string[]) => daemon.ctr(["-n", client.namespace, "images", ...args]);
+        await ctr("import", "--no-unpack", "--all-platforms", ours);
+        assert.equal((await client.images.get(name)).target.digest, root.digest);
+        await assertArrived(store, client.content, root);
+
+        await ctr("export", "--all-platforms", "--skip-manifest-json", ours, name);
+        await daemon.inBox("tar", ["-C", theirs, "-xf", ours]);
+        const exported = await LayoutStore.open(theirs);
+        assert.equal((await exported.index.resolve(name)).digest, root.digest);
+        assert.equal((await exported.index.resolve("v1")).digest, root.digest);
+        await copy(exported, new MemoryStore(), root);
+        await rm(ours);
+        await rm(theirs, { recursive: true });
+        await to.end();
+        await layout.end();
       });
 
       it("goes on after the daemon that reads or the one that writes was killed in the middle", async () => {
