@@ -148,12 +148,11 @@ export function tasksService(daemon: Daemon, runtime: Runtime): ServiceImpl<type
       const wanted = [...tableOf(namespace).values()].filter(({ id }) =>
         matches((path) => (path.join(".") === "id" ? id : path.join(".") === "namespace" ? namespace : undefined)),
       );
-      const measured = wanted.map(async ({ id, runs }) => ({
-        id,
-        timestamp: timestampNow(),
-        data: await runs.metrics(),
-      }));
-      return { metrics: await Promise.all(measured) };
+      const measured = await Promise.allSettled(
+        wanted.map(async ({ id, runs }) => ({ id, timestamp: timestampNow(), data: await runs.metrics() })),
+      );
+      // As in a daemon, one that cannot be measured, such as one that has ended, keeps nobody from the others.
+      return { metrics: measured.filter((one) => one.status === "fulfilled").map(({ value }) => value) };
     },
     async wait({ containerId, execId }, context) {
       const { call, task } = find(context, containerId);

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import type { CheckpointOptions } from "../../../api/types/runc/options/oci_pb.js";
@@ -137,8 +137,9 @@ export class OciTask implements RuntimeTask {
   }
 
   async update(resources: SpecResources): Promise<void> {
-    const args = ["update", "--resources", "-", this.#request.id];
-    await this.#command.run("OCI runtime update failed", args, writeGoJson(resources));
+    const path = this.#bundle.path("resources.json");
+    await writeFile(path, writeGoJson(resources), { mode: 0o600 });
+    await this.#command.run("OCI runtime update failed", ["update", "--resources", path, this.#request.id]);
   }
 
   async metrics(): Promise<Any> {

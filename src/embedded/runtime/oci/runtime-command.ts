@@ -21,16 +21,13 @@ export class RuntimeCommand {
    *
    * @throws {UnknownError} when it fails, with its last error after `failed`
    */
-  run(failed: string, args: readonly string[], input = ""): Promise<string> {
+  run(failed: string, args: readonly string[]): Promise<string> {
     const options = { env: this.#env, maxBuffer: MOST_OUTPUT_BYTES };
     return new Promise((resolve, reject) => {
-      const child = execFile(this.#program, [...this.#flags, ...args], options, (cause, stdout, stderr) => {
+      execFile(this.#program, [...this.#flags, ...args], options, (cause, stdout, stderr) => {
         if (cause === null) resolve(stdout);
         else reject(new UnknownError(`${failed}: ${lastError(stderr) ?? cause.message.trim()}`, { cause }));
       });
-      // One that does not read its input has ended.
-      child.stdin?.on("error", () => {});
-      child.stdin?.end(input);
     });
   }
 
