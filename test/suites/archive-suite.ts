@@ -98,15 +98,42 @@ export function archiveSuite(name: string, make: () => Promise<ContentSubject>):
       assert.equal(Object.keys((await bed.store.info(target("checkpoint").digest)).labels).length, 4);
     });
 
-    it("goes on where an earlier attempt stopped", async () => {
+    it("goes on where an earlier attempt stopped, in the middle of a blob", async () => {
       const archive = await exported([{ target: target("multi") }]);
       const cut = archive.subarray(0, archive.length - 20_000);
       await assert.rejects(imported(cut, { resume: true }), code("data_loss"));
       const there = (await all(bed.store.list())).map((one) => one.digest);
       assert.ok(there.length >= 4, `${there.length} blobs were kept`);
+      const [begun, ...others] = await all(bed.store.statuses());
+      assert.ok(begun !== undefined && begun.offset > 0, "nothing was kept of the blob under way");
+      assert.deepEqual(others, []);
       await imported(archive, { resume: true });
       await assertSame(origin, bed.store, target("multi"));
       await assertNoIngests(bed.store);
+    });
+
+    it("begins anew where an earlier attempt left other bytes", async () => {
+      const archive = await exported([{ target: target("single") }]);
+      const blob = (await all(walk(origin, target("single")))).at(-1)?.descriptor;
+      assert.ok(blob);
+      for (const length of [1_000, blob.size, blob.size + 1]) {
+        await using writer = await bed.open(`import-${blob.digest}`);
+        await writer.write(Buffer.alloc(length, "?"));
+        await writer[Symbol.asyncDispose]();
+        if (length <= blob.size) await assert.rejects(imported(archive, { resume: true }), code("data_loss"));
+        await imported(archive, { resume: true });
+        await assertSame(origin, bed.store, target("single"));
+        await bed.store.delete(blob.digest);
+      }
+    });
+
+    it("checks the bytes also of what is there already", async () => {
+      const archive = await exported([{ target: target("single") }]);
+      await imported(archive);
+      const broken = Buffer.from(archive);
+      broken.write("?", archive.length - 20_000);
+      await assert.rejects(imported(broken), code("data_loss"));
+      await assertSame(origin, bed.store, target("single"));
     });
 
     it("stops when the caller does not want to wait any more, and leaves nothing", async () => {

@@ -4,6 +4,7 @@ import {
   errorFor,
   isAlreadyExists,
   isContainerdError,
+  isDataLoss,
   isFailedPrecondition,
   isNotFound,
 } from "../../errors.js";
@@ -59,26 +60,37 @@ export class Incoming {
    */
   async take(digest: Digest, size: number, body: AsyncIterable<Uint8Array>): Promise<void> {
     const check = verifyingDigester({ digest, size });
+    let isDamaged = false;
+    const checked = (look: () => void): void => {
+      isDamaged = true;
+      look();
+      isDamaged = false;
+    };
     const ref = `${this.#prefix}${digest}`;
     const pass = async (writer?: Writer): Promise<void> => {
       const resumedAt = writer?.offset ?? 0;
       for await (const chunk of body) {
         const at = check.size;
-        check.update(chunk);
+        checked(() => check.update(chunk));
         await writer?.write(chunk.subarray(Math.min(Math.max(resumedAt - at, 0), chunk.length)));
         this.#tell(digest, check.size, size);
       }
-      check.verify();
+      checked(() => check.verify());
     };
     const writer = await this.#open(ref, digest, size);
     if (writer === undefined) await pass();
     else {
-      await this.#ingest(ref, writer, async () => {
+      const work = async (): Promise<void> => {
         if (writer.offset > size) await writer.truncate(0);
         await pass(writer);
-        await commit(writer, digest, size);
+        await commit(writer, digest, size).catch((reason: unknown) => {
+          isDamaged = isDataLoss(reason);
+          throw reason;
+        });
         this.#made.add(digest);
-      });
+      };
+      // What is damaged cannot be gone on with.
+      await this.#ingest(ref, writer, work, () => this.#isResumed && !isDamaged);
     }
     this.sizes.set(digest, size);
   }
@@ -132,15 +144,18 @@ export class Incoming {
     }
   }
 
-  async #ingest(ref: string, writer: Writer, work: () => Promise<void>): Promise<void> {
+  async #ingest(
+    ref: string,
+    writer: Writer,
+    work: () => Promise<void>,
+    isKept: () => boolean = () => false,
+  ): Promise<void> {
     try {
       await using open = writer;
       void open;
       await work();
     } catch (reason) {
-      // What is damaged cannot be gone on with.
-      const isKept = this.#isResumed && !(reason instanceof DataLossError);
-      throw isKept ? reason : await undone(reason, `ingest ${ref}`, () => this.#store.abort(ref, CLEAN_UP));
+      throw isKept() ? reason : await undone(reason, `ingest ${ref}`, () => this.#store.abort(ref, CLEAN_UP));
     }
   }
 
