@@ -5,9 +5,9 @@ import { promisify } from "node:util";
 import type { Spec } from "../../../oci/runtime-spec.js";
 
 const run = promisify(execFile);
-// It keeps what it is told on its input: who the container is; then it waits at a fifo. When we are gone it reads the end and
-// fails, and the runtime takes back what it made.
-const SCRIPT = 'cat > "$0.new" && mv "$0.new" "$0" && read -r go < "$1"';
+// It keeps what it is told on its input, who the container is, and waits at a fifo. That is opened first, as long as we surely
+// have it open, too: when we close it or are gone, it reads the end and fails, and the runtime takes back what it made.
+const SCRIPT = 'exec 3< "$1" && cat > "$0.new" && mv "$0.new" "$0" && read -r go <&3';
 
 /**
  * Where a container that was made waits to be started. A runtime that stays with its container, and so knows how it ended,
