@@ -271,6 +271,30 @@ describe("the files of a layout", () => {
     assert.deepEqual(await readdir(locks), []);
   });
 
+  it("leave nothing of ingests that are over, and no halves of what was cut off long ago", async () => {
+    const ingests = join(layout.path, ".containerd-client", "ingests");
+    await written(randomBytes(10));
+    await (await layout.writer("dropped"))[Symbol.asyncDispose]();
+    assert.equal((await readdir(ingests)).length, 2);
+    await layout.abort("dropped");
+    assert.deepEqual(await readdir(ingests), []);
+    const long = new Date(Date.now() - 2 * 3_600_000);
+    for (const [name, isOld] of [
+      ["ref-1.json", true],
+      ["ref-2.bytes", true],
+      ["ref-3.json", false],
+      ["ref-4.bytes", false],
+      ["ref-5.json", true],
+      ["ref-5.bytes", true],
+    ] as const) {
+      await writeFile(join(ingests, name), "");
+      if (isOld) await utimes(join(ingests, name), long, long);
+    }
+    assert.deepEqual(await all(layout.statuses()), []);
+    await writeBlob(await again(), Buffer.from("next"), { mediaType: "x" });
+    assert.deepEqual((await readdir(ingests)).sort(), ["ref-3.json", "ref-4.bytes", "ref-5.bytes", "ref-5.json"]);
+  });
+
   it("stay locked by who cannot be looked for, because he is heard of", async (context) => {
     context.mock.timers.enable({ apis: ["setInterval"] });
     await using _writer = await layout.writer("ref");
