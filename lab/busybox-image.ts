@@ -37,6 +37,8 @@ interface Daemon<Image> {
 export interface BusyboxImageOptions {
   /** How to run it, beside `PATH` and a shell. */
   readonly config?: ExecutionConfig;
+  /** Has busybox in it, and not only folders and accounts, which do where programs are simulated; true when absent. */
+  readonly programs?: boolean;
   /** How the layers are packed; gzip when absent. */
   readonly compression?: "gzip" | "none";
   /** Members of a second layer; there is none when absent. */
@@ -68,7 +70,7 @@ export async function busyboxImage<Image>(
 }
 
 async function writeImage(content: Store, options: BusyboxImageOptions, call: CallOptions): Promise<Descriptor> {
-  const tars = [await tarOf(await rootFiles())];
+  const tars = [await tarOf([...rootFiles(), ...(options.programs === false ? [] : await busyboxFiles())])];
   if (options.secondLayer !== undefined) tars.push(await tarOf(options.secondLayer));
   const layers: Descriptor[] = [];
   for (const tar of tars) {
@@ -112,10 +114,7 @@ async function tarOf(files: readonly TarFile[]): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-async function rootFiles(): Promise<TarFile[]> {
-  const path = await busyboxPath();
-  const { stdout } = await promisify(execFile)(path, ["--list"]);
-  const applets = stdout.split("\n").filter((applet) => applet !== "" && applet !== "busybox");
+function rootFiles(): TarFile[] {
   const directory = (name: string, mode = 0o755, owner = 0): TarFile => ({
     name: `${name}/`,
     type: "directory",
@@ -130,6 +129,14 @@ async function rootFiles(): Promise<TarFile[]> {
     directory("home/app", 0o755, 1000),
     { name: "etc/passwd", body: text("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\n") },
     { name: "etc/group", body: text("root:x:0:\napp:x:1000:\nstaff:x:50:app\nother:x:2000:\n") },
+  ];
+}
+
+async function busyboxFiles(): Promise<TarFile[]> {
+  const path = await busyboxPath();
+  const { stdout } = await promisify(execFile)(path, ["--list"]);
+  const applets = stdout.split("\n").filter((applet) => applet !== "" && applet !== "busybox");
+  return [
     { name: "bin/busybox", body: await readFile(path), mode: 0o755 },
     ...applets.map((applet): TarFile => ({ name: `bin/${applet}`, type: "symlink", linkName: "busybox", mode: 0o777 })),
   ];
