@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { chmod, lstat, rm } from "node:fs/promises";
 import http2 from "node:http2";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { AlreadyExistsError, InvalidArgumentError } from "../errors.js";
@@ -39,7 +39,12 @@ export async function listen(path: string, routes: readonly Route[], end: AbortS
   await makeWay(path);
   const handlers = routeHandlers(routes, { end, maxMessageBytes: MAX_MESSAGE_BYTES });
   const sessions = new Set<http2.ServerHttp2Session>();
+  const sockets = new Set<Socket>();
   const server = http2.createServer({ settings: { initialWindowSize: STREAM_WINDOW }, maxSessionMemory: 512 });
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("session", (session) => {
     sessions.add(session);
     session.setLocalWindowSize(CONNECTION_WINDOW);
@@ -53,7 +58,8 @@ export async function listen(path: string, routes: readonly Route[], end: AbortS
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const session of sessions) session.close();
       const timer = setTimeout(() => {
-        for (const session of sessions) session.destroy();
+        // A session that is closing would wait for its peer.
+        for (const socket of sockets) socket.destroy();
       }, GRACE_MS);
       await closed;
       clearTimeout(timer);
