@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { chmod, lstat, mkdir, open, readdir, realpath, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { FailedPreconditionError, NotFoundError, NotImplementedError } from "../../errors.js";
 import { encodeIndex } from "../../oci/image-index.js";
 import { fieldOf, parseJsonObject } from "../../oci/json.js";
@@ -47,7 +47,7 @@ export class LayoutDirectory {
 
   /** Opens a layout. */
   static async open(path: string, options: LayoutOptions): Promise<LayoutDirectory> {
-    if (options.create === true) await mkdir(path, { recursive: true, mode: 0o700 });
+    if (options.create === true) await makeLasting(resolve(path));
     const directory = new LayoutDirectory(await realpath(path), options.public === true);
     if (options.create === true) await directory.#create();
     const version = await readPlain(join(directory.path, VERSION_FILE), MOST_VERSION_BYTES);
@@ -177,6 +177,13 @@ export class LayoutDirectory {
       await rm(path, { force: true });
     }
   }
+}
+
+/** Makes a directory with all above it. */
+async function makeLasting(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let at = path; at.length >= first.length; at = dirname(at)) await syncDirectory(dirname(at));
 }
 
 /** Whether a file was made lately; no longer when it is gone. */
