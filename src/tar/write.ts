@@ -3,6 +3,8 @@ import type { TarEntryType, TarFile, TarHeader, TarStreamFile } from "./member.j
 import { encodePax } from "./pax.js";
 
 const BLOCK = 512;
+// Headers by themselves would be many small writes.
+const FEW_BYTES = 64 * 1024;
 const MOST_NAME_BYTES = 100;
 const MOST_PREFIX_BYTES = 155;
 const typeFlags: { readonly [T in TarEntryType]: string } = {
@@ -27,6 +29,21 @@ const typeFlags: { readonly [T in TarEntryType]: string } = {
  * @throws {DataLossError} when a file has another size than it was announced with
  */
 export async function* writeTar(
+  files: Iterable<TarFile | TarStreamFile> | AsyncIterable<TarFile | TarStreamFile>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let held: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of parts(files)) {
+    held.push(part);
+    length += part.length;
+    if (length < FEW_BYTES) continue;
+    yield held.length === 1 ? part : Buffer.concat(held);
+    [held, length] = [[], 0];
+  }
+  yield Buffer.concat(held);
+}
+
+async function* parts(
   files: Iterable<TarFile | TarStreamFile> | AsyncIterable<TarFile | TarStreamFile>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const file of files) {

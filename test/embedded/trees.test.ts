@@ -68,7 +68,7 @@ for (const [kind, make] of Object.entries(treeBeds)) {
           await assert.rejects(tree.make("out/dir", { ...plain, type: "directory" }));
           await assert.rejects(tree.change("out/file", plain));
           await tree.remove("out/file").catch(() => {});
-          await assert.rejects(tree.list("out"));
+          await assert.rejects(tree.entries("out"));
           await apply(tree, [
             { name: "out/file" },
             { name: "out/.wh..wh..opq" },
@@ -117,16 +117,26 @@ for (const [kind, make] of Object.entries(treeBeds)) {
       withTree(async (tree) => {
         const value = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
         await tree.write("f", text("x"), plain);
+        await tree.write("none", text("x"), plain);
         await tree.make("d", { ...plain, type: "directory", mode: 0o750 });
+        const odd = `d/a b\n\\n\t"'ж link to x -> y*`;
+        await tree.write(odd, text("x"), plain);
+        await tree.change("d", { ...plain, mode: 0o750 });
         await tree.setXattrs(
           new Map([
             ["f", new Map([["user.all", value]])],
             ["d", new Map([["user.d", value]])],
           ]),
         );
-        await tree.setXattrs(new Map([["f", new Map([["user.more", Buffer.from("m")]])]]));
+        await tree.setXattrs(
+          new Map([
+            ["f", new Map([["user.more", Buffer.from("m")]])],
+            [odd, new Map([["user.odd", value]])],
+          ]),
+        );
         const found = await tree.xattrs();
-        assert.deepEqual([...found.keys()].sort(), ["d", "f"]);
+        assert.deepEqual([...found.keys()].sort(), ["d", odd, "f"]);
+        assert.ok(value.equals(found.get(odd)?.get("user.odd") ?? Buffer.alloc(0)));
         assert.ok(value.equals(found.get("f")?.get("user.all") ?? Buffer.alloc(0)));
         assert.deepEqual([...(found.get("f")?.keys() ?? [])].sort(), ["user.all", "user.more"]);
         assert.deepEqual((await tree.stat("d"))?.modifiedAt, plain.modifiedAt);

@@ -150,7 +150,8 @@ export async function describeTree(tree: Tree, directory = "", seen = new Map<st
     ].join(" | ");
     if (type !== "directory") return [line];
     const below: string[] = [];
-    for (const child of await tree.list(each)) below.push(...(await visit(each === "" ? child : `${each}/${child}`)));
+    for (const child of (await tree.entries(each)).keys())
+      below.push(...(await visit(each === "" ? child : `${each}/${child}`)));
     return [line, ...below];
   };
   return visit(directory);

@@ -117,10 +117,10 @@ class Application {
 
   /** Removes what the layers below have in a directory. */
   async #clear(directory: string): Promise<void> {
-    for (const name of await this.#tree.list(directory)) {
+    for (const [name, { type }] of await this.#tree.entries(directory)) {
       const path = joinPath(directory, name);
       if (!this.#brought.has(path)) await this.#remove(path);
-      else if ((await this.#tree.stat(path))?.type === "directory") await this.#clear(path);
+      else if (type === "directory") await this.#clear(path);
     }
   }
 

@@ -59,6 +59,7 @@ async function isSameNode(
   // The root's own time says only that something in it changed.
   if (old.modifiedAt.getTime() !== node.modifiedAt.getTime()) return path === "";
   if (node.type !== "file" || (old.version !== undefined && old.version === node.version)) return true;
+  if (node.isCopy && trees.upper.copyOf !== undefined && trees.upper.copyOf === trees.lower.directory) return true;
   return old.size === node.size && isSameContent(trees.lower.read(path), trees.upper.read(path));
 }
 

@@ -41,7 +41,7 @@ export function diffService(daemon: Daemon): ServiceImpl<typeof Diff> {
       const packing = packingOf(type);
       const [lower, upper] = [await daemon.filesystem(left), await daemon.filesystem(right)];
       const plain = new Counted(writeLayer(lower, upper, sourceDateEpoch && timestampDate(sourceDateEpoch)));
-      const packed = new Counted(compressed(plain.bytes(), packing));
+      const packed = packing === "none" ? plain : new Counted(compressed(plain.bytes(), packing));
       const call = { signal, ...(lease === undefined ? {} : { lease: { id: lease } }) };
       await store(daemon.content(namespace), ref || `diff-${crypto.randomUUID()}`, packed, call, () => ({
         ...labels,

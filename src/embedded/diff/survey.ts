@@ -13,9 +13,8 @@ export async function survey(tree: Tree): Promise<ReadonlyMap<string, Surveyed>>
   const xattrs = await tree.xattrs();
   const found = new Map<string, Surveyed>();
   const names = new Map<string, string[]>();
-  const visit = async (path: string): Promise<void> => {
-    const node = await tree.stat(path);
-    if (node === undefined || node.type === "socket") return;
+  const visit = async (path: string, node: TreeNode): Promise<void> => {
+    if (node.type === "socket") return;
     const shared: string[] = node.links > 1 ? (names.get(node.inode) ?? []) : [];
     if (node.links > 1) {
       shared.push(path);
@@ -23,8 +22,20 @@ export async function survey(tree: Tree): Promise<ReadonlyMap<string, Surveyed>>
     }
     found.set(path, { ...node, xattrs: xattrs.get(path), names: shared });
     if (node.type !== "directory") return;
-    for (const name of await tree.list(path)) await visit(joinPath(path, name));
+    for (const [name, child] of await tree.entries(path)) await visit(joinPath(path, name), child);
   };
-  await visit("");
+  const root = await tree.stat("");
+  if (root !== undefined) await visit("", root);
+  for (const shared of names.values()) shareXattrs(found, shared);
   return found;
+}
+
+/** They are told of one name of a file, and are those of all. */
+function shareXattrs(found: Map<string, Surveyed>, names: readonly string[]): void {
+  const xattrs = names.map((name) => found.get(name)?.xattrs).find((one) => one !== undefined);
+  if (xattrs === undefined) return;
+  for (const name of names) {
+    const node = found.get(name);
+    if (node !== undefined) found.set(name, { ...node, xattrs });
+  }
 }

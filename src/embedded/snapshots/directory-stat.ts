@@ -11,8 +11,8 @@ const types: ReadonlyMap<number, NodeType> = new Map([
   [constants.S_IFSOCK, "socket"],
 ]);
 
-/** What the kernel says of a path. */
-export function nodeFromStat(stat: BigIntStats, linkName: string | undefined): TreeNode {
+/** What the kernel says of a path in a tree that was copied at that time. */
+export function nodeFromStat(stat: BigIntStats, linkName: string | undefined, copiedAtNs: bigint): TreeNode {
   const type = types.get(Number(stat.mode) & constants.S_IFMT) ?? "socket";
   const isDevice = type === "character-device" || type === "block-device";
   return {
@@ -28,6 +28,7 @@ export function nodeFromStat(stat: BigIntStats, linkName: string | undefined): T
     links: type === "directory" ? 1 : Number(stat.nlink),
     // A time of whole seconds was set by somebody, and may be set again after a change.
     version: type === "file" && stat.mtimeNs % 1_000_000_000n !== 0n ? `${stat.size} ${stat.mtimeNs}` : undefined,
+    isCopy: stat.ctimeNs < copiedAtNs,
   };
 }
 

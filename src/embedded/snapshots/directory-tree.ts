@@ -3,7 +3,6 @@ import {
   chmodSync,
   closeSync,
   constants,
-  createReadStream,
   fchmodSync,
   fchownSync,
   fstatSync,
@@ -19,12 +18,13 @@ import {
   rmdirSync,
   symlinkSync,
   unlinkSync,
-  write,
+  writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import { FailedPreconditionError, NotImplementedError } from "../../errors.js";
 import { nodeFromStat } from "./directory-stat.js";
 import { readXattrs, writeXattrs } from "./directory-xattrs.js";
+import { readAll } from "./read-all.js";
 import { type Attributes, type NewNode, Tree, type TreeNode, type Xattrs } from "./tree.js";
 import { byName, nameOf, parentOf } from "./tree-path.js";
 
@@ -34,7 +34,6 @@ const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 const O_PATH = 0o10000000;
 const MOST_LAYER_BYTES = 64 * 2 ** 30;
 const run = promisify(execFile);
-const writeTo = promisify(write);
 
 /** One directory held open: what is at a path in it stays where it is, whoever renames what lies above. */
 interface Held extends Disposable {
@@ -48,39 +47,50 @@ interface Held extends Disposable {
  */
 export class DirectoryTree extends Tree {
   readonly directory: string;
+  readonly copyOf: string | undefined;
   readonly mostLayerBytes: number = MOST_LAYER_BYTES;
+  readonly #copiedAtNs: bigint;
 
-  constructor(directory: string) {
+  /**
+   * @param directory where the files are.
+   * @param copy of what they were made a copy, and when that was finished.
+   */
+  constructor(directory: string, copy?: { readonly of: string; readonly atNs: bigint }) {
     super();
     this.directory = directory;
+    this.copyOf = copy?.of;
+    this.#copiedAtNs = copy?.atNs ?? 0n;
   }
 
   async stat(path: string): Promise<TreeNode | undefined> {
     try {
       using held = this.#hold(path);
-      const stat = lstatSync(held.path, { bigint: true });
-      return nodeFromStat(stat, stat.isSymbolicLink() ? readlinkSync(held.path) : undefined);
+      return nodeAt(held.path, this.#copiedAtNs);
     } catch (reason) {
       if (isAbsence(reason)) return undefined;
       throw reason;
     }
   }
 
-  async list(path: string): Promise<readonly string[]> {
+  async entries(path: string): Promise<ReadonlyMap<string, TreeNode>> {
     using held = this.#hold(path);
     const fd = openSync(held.path, DIRECTORY);
+    const found = new Map<string, TreeNode>();
     try {
-      const names = readdirSync(`/proc/self/fd/${fd}`);
-      const odd = names.find((name) => name.includes("\uFFFD"));
-      if (odd === undefined) return names.sort(byName);
-      throw new NotImplementedError(`Cannot list ${this.directory}/${path}: the name ${odd} is not UTF-8`);
+      for (const name of readdirSync(`/proc/self/fd/${fd}`).sort(byName)) {
+        if (name.includes("\uFFFD")) {
+          throw new NotImplementedError(`Cannot list ${this.directory}/${path}: the name ${name} is not UTF-8`);
+        }
+        found.set(name, nodeAt(`/proc/self/fd/${fd}/${name}`, this.#copiedAtNs));
+      }
     } finally {
       closeSync(fd);
     }
+    return found;
   }
 
   async *read(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* createReadStream("", { fd: this.#openFile(path) }) as AsyncIterable<Uint8Array>;
+    yield* readAll(this.#openFile(path));
   }
 
   xattrs(): Promise<ReadonlyMap<string, Xattrs>> {
@@ -101,7 +111,7 @@ export class DirectoryTree extends Tree {
     const fd = openSync(held.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
       for await (const chunk of body) {
-        for (let at = 0; at < chunk.length; ) at += (await writeTo(fd, chunk, at)).bytesWritten;
+        for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
       }
       fchownSync(fd, attributes.uid, attributes.gid);
       fchmodSync(fd, attributes.mode);
@@ -160,6 +170,11 @@ export class DirectoryTree extends Tree {
     }
     return { path: `/proc/self/fd/${fd}/${nameOf(path) || "."}`, [Symbol.dispose]: () => closeSync(fd) };
   }
+}
+
+function nodeAt(path: string, copiedAtNs: bigint): TreeNode {
+  const stat = lstatSync(path, { bigint: true });
+  return nodeFromStat(stat, stat.isSymbolicLink() ? readlinkSync(path) : undefined, copiedAtNs);
 }
 
 /** The same path, for another process. */

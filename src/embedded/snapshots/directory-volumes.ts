@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
-import { chmod, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { promisify } from "node:util";
 import type { Mount } from "../../api/types/mount_pb.js";
@@ -9,6 +9,8 @@ import type { Tree } from "./tree.js";
 import { UNFINISHED, type Volumes, volumeMount } from "./volumes.js";
 
 const FILES = "fs";
+// Names the volume it was copied from, and was written when that was done.
+const COPY = "parent";
 const run = promisify(execFile);
 
 /** Volumes that are directories of their own, copied from each other as containerd's `native` snapshotter does it. */
@@ -28,6 +30,7 @@ export class DirectoryVolumes implements Volumes {
       await chmod(join(made, FILES), 0o755);
     } else {
       await run("cp", ["-aT", "--reflink=auto", this.#files(parent), join(made, FILES)]);
+      await writeFile(join(made, COPY), parent);
     }
     await rename(made, join(this.#root, id));
   }
@@ -37,7 +40,10 @@ export class DirectoryVolumes implements Volumes {
   }
 
   async open(id: string): Promise<Tree> {
-    return new DirectoryTree(this.#files(id));
+    const copy = join(this.#root, id, COPY);
+    if (!existsSync(copy)) return new DirectoryTree(this.#files(id));
+    const { ctimeNs } = await stat(copy, { bigint: true });
+    return new DirectoryTree(this.#files(id), { of: this.#files(await readFile(copy, "utf8")), atNs: ctimeNs });
   }
 
   mount(id: string, access: "ro" | "rw"): Mount {

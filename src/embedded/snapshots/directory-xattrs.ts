@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
@@ -18,45 +19,88 @@ const wanted = ["user.*", "trusted.*", "security.capability"].map((name) => `--x
 const SELECTION = ["--xattrs", ...wanted, "--xattrs-exclude=trusted.overlay.*"];
 
 /**
- * The extended attributes of all files in a directory. Node.js has no calls for them: GNU tar tells them.
+ * The extended attributes of all files in a directory; of a file with several names by one of them. Node.js has no calls for
+ * them: GNU tar tells them.
  *
  * @throws {NotImplementedError} when there is no GNU tar
  */
 export async function readXattrs(directory: string): Promise<ReadonlyMap<string, Xattrs>> {
   const found = new Map<string, Xattrs>();
-  const args = [
-    "--create",
-    "--format=posix",
-    "--warning=none",
-    ...SELECTION,
-    "--directory",
-    directory,
-    "--file=-",
+  const names = await namesWithXattrs(directory);
+  if (names.length === 0) return found;
+  const list = Buffer.concat(names.flatMap((name) => [name, Buffer.of(0)]));
+  const only = ["--no-recursion", "--null", "--verbatim-files-from", "--files-from=-", "--file=-"];
+  await using tar = startTar(directory, only, list);
+  for await (const { name, xattrs } of readTar(tar.stdout))
+    if (xattrs !== undefined) found.set(cleanPath(name), xattrs);
+  await tar.ended();
+  return found;
+}
+
+/** It marks them when it tells what it does; and what goes nowhere it does not even read. */
+async function namesWithXattrs(directory: string): Promise<Buffer[]> {
+  const telling = [
+    "--verbose",
+    "--verbose",
+    "--numeric-owner",
+    "--full-time",
+    "--quoting-style=escape",
+    "--file=/dev/null",
     ".",
   ];
-  const tar = spawn("tar", args, { stdio: ["ignore", "pipe", "pipe"] });
+  await using tar = startTar(directory, telling);
+  const names: Buffer[] = [];
+  for await (const line of createInterface({ input: tar.stdout })) {
+    const [, name] = /^[-d].{9}\* .*? (\.\/.*)$/.exec(line) ?? [];
+    if (name !== undefined) names.push(unescaped(name));
+  }
+  await tar.ended();
+  return names;
+}
+
+interface Tar extends AsyncDisposable {
+  readonly stdout: Readable;
+  /** Rejects when it failed. */
+  ended(): Promise<void>;
+}
+
+function startTar(directory: string, args: readonly string[], input?: Uint8Array): Tar {
+  const all = ["--create", "--format=posix", "--warning=none", ...SELECTION, "--directory", directory, ...args];
+  const tar = spawn("tar", all, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, LC_ALL: "C" } });
   const said: Uint8Array[] = [];
   tar.stderr.on("data", (chunk: Uint8Array) => said.push(chunk));
-  const ended = once(tar, "close").catch((reason: unknown) => reason);
-  try {
-    for await (const { name, type, linkName = "", xattrs } of readTar(tar.stdout)) {
-      const all = type === "link" ? found.get(cleanPath(linkName)) : xattrs;
-      if (all !== undefined) found.set(cleanPath(name), all);
-    }
-  } finally {
-    await ended;
-  }
-  // 1: a file changed meanwhile.
-  if (tar.exitCode !== 0 && tar.exitCode !== 1) {
-    const words = Buffer.concat(said).toString().trim();
-    throw new NotImplementedError(
-      `Cannot read the extended attributes in ${directory}: ${words || "there is no tar"}`,
-      {
+  const closed = once(tar, "close").catch((reason: unknown) => said.push(Buffer.from(String(reason))));
+  tar.stdin.on("error", () => {});
+  tar.stdin.end(input);
+  return {
+    stdout: tar.stdout,
+    async ended() {
+      await closed;
+      // 1: a file changed meanwhile.
+      if (tar.exitCode === 0 || tar.exitCode === 1) return;
+      const words = Buffer.concat(said).toString().trim();
+      throw new NotImplementedError(`Cannot read the extended attributes in ${directory}: ${words}`, {
         hint: "Install GNU tar.",
-      },
-    );
-  }
-  return found;
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      tar.kill();
+      await closed;
+    },
+  };
+}
+
+/** The bytes of a name that was written with escapes. */
+function unescaped(name: string): Buffer {
+  const letters: Readonly<Record<string, number>> = { a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13 };
+  const parts = name.match(/\\[0-7]{3}|\\.|[^\\]+/g) ?? [];
+  return Buffer.concat(
+    parts.map((part) => {
+      if (!part.startsWith("\\")) return Buffer.from(part, "latin1");
+      if (part.length === 4) return Buffer.of(Number.parseInt(part.slice(1), 8));
+      return Buffer.of(letters[part.slice(1)] ?? part.charCodeAt(1));
+    }),
+  );
 }
 
 /** Has something done to a path by another process. */

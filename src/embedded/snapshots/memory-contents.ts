@@ -1,8 +1,7 @@
-import { createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { ResourceExhaustedError } from "../../errors.js";
+import { readAll } from "./read-all.js";
 
 /** The bytes of a file in a memory tree. They never change; a file gets others. */
 export interface Content {
@@ -69,7 +68,7 @@ export class ContentFiles implements Contents {
       id,
       size,
       async *read() {
-        if (size > 0) yield* createReadStream(join(root, id)) as AsyncIterable<Uint8Array>;
+        if (size > 0) yield* readAll(openSync(join(root, id), "r"));
       },
     };
   }
@@ -77,14 +76,20 @@ export class ContentFiles implements Contents {
   async take(body: AsyncIterable<Uint8Array>): Promise<Content> {
     const id = `${this.#snapshot}/data/${crypto.randomUUID()}`;
     mkdirSync(join(this.#root, this.#snapshot, "data"), { recursive: true });
-    const file = createWriteStream(join(this.#root, id), { flags: "wx", mode: 0o600 });
+    const fd = openSync(join(this.#root, id), "wx", 0o600);
+    let size = 0;
     try {
-      await pipeline(Readable.from(body, { objectMode: false }), file);
+      for await (const chunk of body) {
+        for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
+        size += chunk.length;
+      }
     } catch (reason) {
       rmSync(join(this.#root, id), { force: true });
       throw reason;
+    } finally {
+      closeSync(fd);
     }
-    return ContentFiles.at(this.#root, id, file.bytesWritten);
+    return ContentFiles.at(this.#root, id, size);
   }
 
   drop({ id }: Content): void {

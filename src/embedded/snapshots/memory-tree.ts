@@ -16,13 +16,15 @@ export interface MemoryNode extends Attributes {
   readonly children?: ReadonlyMap<string, number> | undefined;
 }
 
-/** Told of every change, before it is made. */
-export interface MemoryTreeListener {
+/** One change of a memory tree. */
+export type MemoryChange =
   /** An inode has this node now, or none. A directory's children are told of apart. */
-  onNode(inode: number, node: MemoryNode | undefined): void;
+  | { readonly inode: number; readonly node: MemoryNode | undefined }
   /** A name of a directory stands for this inode now, or for none. */
-  onName(directory: number, name: string, inode: number | undefined): void;
-}
+  | { readonly directory: number; readonly name: string; readonly inode: number | undefined };
+
+/** Told of what was changed, all that belongs together at once. */
+export type MemoryTreeListener = (changes: readonly MemoryChange[]) => void;
 
 const ROOT = 1;
 const NO_XATTRS: Xattrs = new Map();
@@ -40,12 +42,15 @@ const newRoot = (): MemoryNode => ({
 /** A tree in memory, which needs no rights and no particular system. Standing on another costs a table, not its content. */
 export class MemoryTree extends Tree {
   readonly directory: undefined;
+  readonly copyOf: undefined;
   readonly mostLayerBytes: number;
   readonly #nodes: Map<number, MemoryNode>;
   readonly #contents: Contents;
   /** The directories whose table of children is not shared with the tree below. */
   readonly #owned = new Set<number>();
   #listener: MemoryTreeListener | undefined;
+  #changes: MemoryChange[] = [];
+  #dropped: Content[] = [];
   #lastInode: number;
 
   constructor(contents: Contents, base?: MemoryTree) {
@@ -60,7 +65,7 @@ export class MemoryTree extends Tree {
   /** Has every further change told. */
   listen(listener: MemoryTreeListener): void {
     this.#listener = listener;
-    if (this.#nodes.size === 1) listener.onNode(ROOT, this.#node(ROOT));
+    if (this.#nodes.size === 1) listener([{ inode: ROOT, node: this.#node(ROOT) }]);
   }
 
   /** The nodes by inode. */
@@ -68,38 +73,23 @@ export class MemoryTree extends Tree {
     return this.#nodes;
   }
 
-  /** Does what a listener was told of once. */
-  readonly replay: MemoryTreeListener = {
-    onNode: (inode, node) => {
-      if (node === undefined) this.#nodes.delete(inode);
-      else this.#setNode(inode, node);
-    },
-    onName: (directory, name, inode) => this.#setName(directory, name, inode),
-  };
+  /** Makes a change that a listener was told of. */
+  replay(change: MemoryChange): void {
+    if ("directory" in change) this.#setName(change.directory, change.name, change.inode);
+    else if (change.node === undefined) this.#nodes.delete(change.inode);
+    else this.#setNode(change.inode, change.node);
+  }
 
   async stat(path: string): Promise<TreeNode | undefined> {
     const inode = this.#find(path);
-    if (inode === undefined) return undefined;
-    const { type, mode, uid, gid, modifiedAt, linkName, device, content, links } = this.#node(inode);
-    return {
-      type,
-      mode,
-      uid,
-      gid,
-      modifiedAt,
-      size: content?.size ?? 0,
-      linkName,
-      device,
-      inode: String(inode),
-      links,
-      version: content?.id,
-    };
+    return inode === undefined ? undefined : this.#stat(inode);
   }
 
-  async list(path: string): Promise<readonly string[]> {
+  async entries(path: string): Promise<ReadonlyMap<string, TreeNode>> {
     const { children } = this.#node(this.#require(path));
     if (children === undefined) throw new FailedPreconditionError(`open ${path}: not a directory`);
-    return [...children.keys()].sort(byName);
+    const sorted = [...children].sort(([left], [right]) => byName(left, right));
+    return new Map(sorted.map(([name, inode]) => [name, this.#stat(inode)]));
   }
 
   async *read(path: string): AsyncGenerator<Uint8Array, void, undefined> {
@@ -121,6 +111,7 @@ export class MemoryTree extends Tree {
     if (this.#find(path) !== undefined) throw new AlreadyExistsError(`make ${path}: file exists`);
     const children = type === "directory" ? new Map<string, number>() : undefined;
     this.#add(path, { type, mode, uid, gid, modifiedAt, linkName, device, children, links: 1, xattrs: NO_XATTRS });
+    this.#done();
   }
 
   async write(path: string, body: AsyncIterable<Uint8Array>, attributes: Attributes): Promise<void> {
@@ -137,6 +128,7 @@ export class MemoryTree extends Tree {
       this.#contents.drop(content);
       throw reason;
     }
+    this.#done();
   }
 
   async link(path: string, existing: string): Promise<void> {
@@ -147,11 +139,13 @@ export class MemoryTree extends Tree {
     this.#requireParent(path);
     this.#put(inode, { ...node, links: node.links + 1 });
     this.#name(path, inode);
+    this.#done();
   }
 
   async change(path: string, { mode, uid, gid, modifiedAt }: Attributes): Promise<void> {
     const inode = this.#require(path);
     this.#put(inode, { ...this.#node(inode), mode, uid, gid, modifiedAt });
+    this.#done();
   }
 
   async setXattrs(all: ReadonlyMap<string, Xattrs>): Promise<void> {
@@ -160,6 +154,7 @@ export class MemoryTree extends Tree {
       const node = this.#node(inode);
       this.#put(inode, { ...node, xattrs: new Map([...node.xattrs, ...xattrs]) });
     }
+    this.#done();
   }
 
   async remove(path: string): Promise<void> {
@@ -168,6 +163,35 @@ export class MemoryTree extends Tree {
       this.#name(each, undefined);
       this.#release(inode);
     }
+    this.#done();
+  }
+
+  /** Ends what belongs together: it is told of, and only then what it left over goes. */
+  #done(): void {
+    const [changes, dropped] = [this.#changes, this.#dropped];
+    [this.#changes, this.#dropped] = [[], []];
+    if (changes.length > 0) this.#listener?.(changes);
+    for (const content of dropped) this.#contents.drop(content);
+  }
+
+  #stat(inode: number): TreeNode {
+    const { type, mode, uid, gid, modifiedAt, linkName, device, content, links } = this.#node(inode);
+    const size = content?.size ?? 0;
+    const version = content?.id;
+    return {
+      type,
+      mode,
+      uid,
+      gid,
+      modifiedAt,
+      size,
+      linkName,
+      device,
+      inode: String(inode),
+      links,
+      version,
+      isCopy: false,
+    };
   }
 
   #add(path: string, node: MemoryNode): void {
@@ -180,13 +204,13 @@ export class MemoryTree extends Tree {
   /** Gives a name to an inode, or takes it away. */
   #name(path: string, inode: number | undefined): void {
     const directory = this.#requireParent(path);
-    this.#listener?.onName(directory, nameOf(path), inode);
+    this.#changes.push({ directory, name: nameOf(path), inode });
     this.#setName(directory, nameOf(path), inode);
     this.#put(directory, { ...this.#node(directory), modifiedAt: new Date() });
   }
 
   #put(inode: number, node: MemoryNode): void {
-    this.#listener?.onNode(inode, node);
+    this.#changes.push({ inode, node });
     this.#setNode(inode, node);
   }
 
@@ -197,9 +221,9 @@ export class MemoryTree extends Tree {
       this.#put(inode, { ...node, links: node.links - 1 });
       return;
     }
-    this.#listener?.onNode(inode, undefined);
+    this.#changes.push({ inode, node: undefined });
     this.#nodes.delete(inode);
-    if (node.content !== undefined) this.#contents.drop(node.content);
+    if (node.content !== undefined) this.#dropped.push(node.content);
   }
 
   #setNode(inode: number, node: MemoryNode): void {

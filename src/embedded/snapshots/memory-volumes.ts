@@ -77,7 +77,7 @@ export class MemoryVolumes implements Volumes {
     const journal = new TreeJournal(join(this.#root, id, "journal"));
     journal.replay(tree, this.#root);
     contents.dropOthers(tree.nodes());
-    tree.listen(journal);
+    tree.listen((changes) => journal.append(changes));
     return tree;
   }
 }

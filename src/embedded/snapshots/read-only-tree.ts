@@ -4,6 +4,7 @@ import { Tree, type TreeNode, type Xattrs } from "./tree.js";
 /** A tree that is looked at. What would write fails as it does on a read-only mount. */
 export class ReadOnlyTree extends Tree {
   readonly directory: string | undefined;
+  readonly copyOf: string | undefined;
   readonly mostLayerBytes: number;
   readonly #tree: Tree;
 
@@ -11,6 +12,7 @@ export class ReadOnlyTree extends Tree {
     super();
     this.#tree = tree;
     this.directory = tree.directory;
+    this.copyOf = tree.copyOf;
     this.mostLayerBytes = tree.mostLayerBytes;
   }
 
@@ -18,8 +20,8 @@ export class ReadOnlyTree extends Tree {
     return this.#tree.stat(path);
   }
 
-  list(path: string): Promise<readonly string[]> {
-    return this.#tree.list(path);
+  entries(path: string): Promise<ReadonlyMap<string, TreeNode>> {
+    return this.#tree.entries(path);
   }
 
   read(path: string): AsyncIterable<Uint8Array> {

@@ -2,9 +2,9 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeF
 import { dirname } from "node:path";
 import { DataLossError } from "../../errors.js";
 import { ContentFiles } from "./memory-contents.js";
-import type { MemoryNode, MemoryTree, MemoryTreeListener } from "./memory-tree.js";
+import type { MemoryChange, MemoryNode, MemoryTree } from "./memory-tree.js";
 
-/** What a line says: a node, that there is none any more, or a name. */
+/** One of the things that a line says: a node, that there is none any more, or a name. */
 type Entry =
   | { readonly inode: number; readonly node: NodeEntry }
   | { readonly inode: number }
@@ -19,7 +19,7 @@ interface NodeEntry extends Omit<MemoryNode, "modifiedAt" | "xattrs" | "content"
 const FEW_LINES = 1000;
 
 /** What was done to a memory tree, line by line in a file: read again, it is the tree. */
-export class TreeJournal implements MemoryTreeListener {
+export class TreeJournal {
   readonly #path: string;
 
   constructor(path: string) {
@@ -27,12 +27,9 @@ export class TreeJournal implements MemoryTreeListener {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   }
 
-  onNode(inode: number, node: MemoryNode | undefined): void {
-    this.#append(node === undefined ? { inode } : { inode, node: nodeEntry(node) });
-  }
-
-  onName(directory: number, name: string, inode: number | undefined): void {
-    this.#append({ directory, name, inode: inode ?? null });
+  /** Writes down what was done at once. */
+  append(changes: readonly MemoryChange[]): void {
+    appendFileSync(this.#path, lineOf(changes), { mode: 0o600 });
   }
 
   /**
@@ -51,42 +48,47 @@ export class TreeJournal implements MemoryTreeListener {
     for (const [at, line] of lines.entries()) this.#redo(tree, contents, line, at + 1);
     const entries = [...difference(before, tree.nodes())];
     if (torn === "" && lines.length < FEW_LINES + 2 * entries.length) return;
-    writeFileSync(`${this.#path}.new`, entries.map(lineOf).join(""), { mode: 0o600 });
+    writeFileSync(`${this.#path}.new`, entries.map((entry) => lineOf([entry])).join(""), { mode: 0o600 });
     renameSync(`${this.#path}.new`, this.#path);
   }
 
   #redo(tree: MemoryTree, contents: string, line: string, number: number): void {
-    let entry: Entry;
+    let entries: Entry[];
     try {
-      entry = JSON.parse(line) as Entry;
+      entries = JSON.parse(line) as Entry[];
     } catch (reason) {
       throw new DataLossError(`Cannot read ${this.#path}: line ${number} is broken`, { cause: reason });
     }
-    if ("directory" in entry) tree.replay.onName(entry.directory, entry.name, entry.inode ?? undefined);
-    else tree.replay.onNode(entry.inode, "node" in entry ? nodeOf(entry.node, contents) : undefined);
-  }
-
-  #append(entry: Entry): void {
-    appendFileSync(this.#path, lineOf(entry), { mode: 0o600 });
+    for (const entry of entries) tree.replay(changeOf(entry, contents));
   }
 }
 
 function* difference(
   before: ReadonlyMap<number, MemoryNode>,
   after: ReadonlyMap<number, MemoryNode>,
-): Generator<Entry, void, undefined> {
-  for (const [inode, node] of after) if (before.get(inode) !== node) yield { inode, node: nodeEntry(node) };
+): Generator<MemoryChange, void, undefined> {
+  for (const [inode, node] of after) if (before.get(inode) !== node) yield { inode, node };
   for (const [directory, { children = new Map<string, number>() }] of after) {
     const old = before.get(directory)?.children ?? new Map<string, number>();
     if (old === children) continue;
-    for (const name of old.keys()) if (!children.has(name)) yield { directory, name, inode: null };
+    for (const name of old.keys()) if (!children.has(name)) yield { directory, name, inode: undefined };
     for (const [name, inode] of children) if (old.get(name) !== inode) yield { directory, name, inode };
   }
-  for (const inode of before.keys()) if (!after.has(inode)) yield { inode };
+  for (const inode of before.keys()) if (!after.has(inode)) yield { inode, node: undefined };
 }
 
-function lineOf(entry: Entry): string {
-  return `${JSON.stringify(entry)}\n`;
+function lineOf(changes: readonly MemoryChange[]): string {
+  return `${JSON.stringify(changes.map(entryOf))}\n`;
+}
+
+function entryOf(change: MemoryChange): Entry {
+  if ("directory" in change) return { ...change, inode: change.inode ?? null };
+  return { inode: change.inode, ...(change.node === undefined ? {} : { node: nodeEntry(change.node) }) };
+}
+
+function changeOf(entry: Entry, contents: string): MemoryChange {
+  if ("directory" in entry) return { ...entry, inode: entry.inode ?? undefined };
+  return { inode: entry.inode, node: "node" in entry ? nodeOf(entry.node, contents) : undefined };
 }
 
 function nodeEntry(node: MemoryNode): NodeEntry {

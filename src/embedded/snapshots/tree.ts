@@ -39,6 +39,8 @@ export interface TreeNode extends Attributes {
   readonly links: number;
   /** Where it is the same for two files of snapshots that stand on each other, so is their content. */
   readonly version: string | undefined;
+  /** Whether nobody touched it since it was copied from the tree below. */
+  readonly isCopy: boolean;
 }
 
 /**
@@ -48,13 +50,15 @@ export interface TreeNode extends Attributes {
 export abstract class Tree {
   /** The directory they are in; undefined where they are in memory. */
   abstract readonly directory: string | undefined;
+  /** The directory of which this one began as a copy. */
+  abstract readonly copyOf: string | undefined;
   /** The most bytes of one unpacked layer that are taken in. */
   abstract readonly mostLayerBytes: number;
 
   /** What there is at a path; undefined when there is nothing. */
   abstract stat(path: string): Promise<TreeNode | undefined>;
-  /** The names in a directory, sorted. */
-  abstract list(path: string): Promise<readonly string[]>;
+  /** What there is in a directory, by name, sorted. */
+  abstract entries(path: string): Promise<ReadonlyMap<string, TreeNode>>;
   /** The content of a file. */
   abstract read(path: string): AsyncIterable<Uint8Array>;
   /** The extended attributes of everything that has some, by path. */
