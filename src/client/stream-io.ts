@@ -1,5 +1,6 @@
+import { tmpdir } from "node:os";
 import type { Readable, Writable } from "node:stream";
-import { FailedPreconditionError, InvalidArgumentError } from "../errors.js";
+import { FailedPreconditionError, InvalidArgumentError, isFailedPrecondition } from "../errors.js";
 import { type FifoDirectory, makeFifos, openFifoReader, openFifoWriter } from "./fifo.js";
 import type { IOContext, OpenIO, TaskIO } from "./task-io.js";
 import { InputStream, OutputStream } from "./task-streams.js";
@@ -18,7 +19,7 @@ export interface StreamIOOptions {
   readonly stdout?: Writable | undefined;
   /** Takes what the process writes to standard error, as `stdout`. With a terminal there is none. */
   readonly stderr?: Writable | undefined;
-  /** Where the named pipes are made, each process's in a directory of its own; this process and the daemon must both see it. `/run/containerd/fifo` when absent. */
+  /** Where the named pipes are made, each process's in a directory of its own; this process and the daemon must both see it. `/run/containerd/fifo` when absent, and where this user may not write there, the directory for temporary files. */
   readonly directory?: string | undefined;
 }
 
@@ -58,13 +59,24 @@ async function openStreams(options: StreamIOOptions, context: IOContext): Promis
     );
   }
   const names = [...(options.stdin === undefined ? [] : ["stdin"]), "stdout", ...(terminal ? [] : ["stderr"])];
-  const fifos = await makeFifos(options.directory ?? DEFAULT_DIRECTORY, names);
+  const fifos = await makeFifosIn(options.directory, names);
   const streams = new Streams(fifos);
   try {
     return streams.open(options, terminal);
   } catch (reason) {
     await streams.close();
     throw reason;
+  }
+}
+
+/** Only root has a share in containerd's own place; an embedded containerd needs none. */
+async function makeFifosIn(directory: string | undefined, names: readonly string[]): Promise<FifoDirectory> {
+  if (directory !== undefined) return makeFifos(directory, names);
+  try {
+    return await makeFifos(DEFAULT_DIRECTORY, names);
+  } catch (reason) {
+    if (!isFailedPrecondition(reason)) throw reason;
+    return makeFifos(tmpdir(), names);
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
@@ -9,6 +9,7 @@ import { PassThrough, Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { streamIO } from "../../src/client/stream-io.js";
 import { fileIO, nullIO, type OpenIO } from "../../src/client/task-io.js";
 import { FailedPreconditionError, InvalidArgumentError, NotFoundError } from "../../src/errors.js";
@@ -38,6 +39,23 @@ describe("streamIO", () => {
     directory = await mkdtemp(join(tmpdir(), "task-io-"));
   });
   after(() => rm(directory, { recursive: true }));
+
+  it("makes its pipes where any user may, when this one may not write to containerd's own place", (context) => {
+    const program = fileURLToPath(new URL("../../src/client/stream-io.js", import.meta.url));
+    const somebody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    if (spawnSync("test", ["-r", program], somebody).status !== 0) {
+      context.skip("another user cannot read this build");
+      return;
+    }
+    const script = `
+      import { streamIO } from ${JSON.stringify(pathToFileURL(program))};
+      const io = await streamIO().open({ containerId: "c", local: true, terminal: false });
+      console.log(io.request.stdout);
+      await io.close();`;
+    const args = ["--input-type=module", "--eval", script];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { ...somebody, encoding: "utf8", timeout: 30_000 });
+    assert.equal(dirname(dirname(stdout.trim())), tmpdir(), stderr);
+  });
 
   it("hands out what was written, whole and in order, and ends when the writer does", async () => {
     const io = await streamIO({ directory }).open(plain);
