@@ -29,8 +29,8 @@ import { introspectionService } from "./introspection/introspection-service.js";
 import { contentRoot } from "./introspection/plugins.js";
 import { leasesService } from "./leases/leases-service.js";
 import { type DaemonPlaces, LocalDaemon } from "./local-daemon.js";
-import { writeDurably } from "./metadata/durable.js";
 import { RecordFiles } from "./metadata/record-files.js";
+import { writeWhole } from "./metadata/whole-file.js";
 import { namespacesService } from "./namespaces/namespaces-service.js";
 import type { Runtime } from "./runtime/runtime.js";
 import type { Programs } from "./runtime/simulated/program.js";
@@ -205,7 +205,7 @@ function identify(root: string | undefined): string {
   } catch (reason) {
     if (!isFileError(reason, "ENOENT")) throw reason;
     const uuid = randomUUID();
-    writeDurably(path, Buffer.from(uuid), `${path}.new`);
+    writeWhole(path, Buffer.from(uuid), { temporary: `${path}.new` });
     return uuid;
   }
 }

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { during } from "../../content/layout/file-errors.js";
 import { chunksOf, openPlain, writeAt } from "../../content/layout/files.js";
 import { type Digest, isDigest } from "../../oci/digest.js";
-import { syncDirectory } from "../metadata/durable.js";
+import { syncDirectory } from "../metadata/whole-file.js";
 import type { Bytes, IngestState, OpenIngest } from "./bytes.js";
 
 /** Bytes in a directory: a file for each blob, as an OCI image layout has them, and one for each ingest. */

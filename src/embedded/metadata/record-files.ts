@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { DataLossError } from "../../errors.js";
-import { syncDirectory, writeDurably } from "./durable.js";
+import { DataLossError, isDataLoss } from "../../errors.js";
 import { parseRecord, stringifyRecord } from "./record-json.js";
+import { syncDirectory, writeWhole } from "./whole-file.js";
 
 /** Which record. */
 export interface RecordName {
@@ -18,6 +18,10 @@ export interface RecordFile extends RecordName {
 }
 
 const TEMPORARY = ".new";
+/** What may be lost with the power, as it only says where something could go on; everything else is on disk when it is told as done. */
+const LOSABLE: ReadonlySet<string> = new Set(["ingests"]);
+/** Whose deletion may be lost: a lease that holds too much does no harm. */
+const REVIVABLE: ReadonlySet<string> = new Set([...LOSABLE, "leaseResources"]);
 
 /** Records in a directory, each in a file of its own: whole, whenever this process dies. One process at a time. */
 export class RecordFiles {
@@ -36,20 +40,31 @@ export class RecordFiles {
       for (const name of readdirSync(directory)) {
         const path = join(directory, name);
         // What was not renamed was never told to anybody as done.
-        if (name.endsWith(TEMPORARY)) rmSync(path);
-        else yield { kind, ...readRecord(path) };
+        const record = name.endsWith(TEMPORARY) ? undefined : this.#read(kind, path);
+        if (record === undefined) rmSync(path);
+        else yield { kind, ...record };
       }
     }
   }
 
   set({ kind, namespace, key, value }: RecordFile): void {
     const path = this.#path({ kind, namespace, key });
-    writeDurably(path, Buffer.from(stringifyRecord({ namespace, key, value })), `${path}${TEMPORARY}`);
+    const bytes = Buffer.from(stringifyRecord({ namespace, key, value }));
+    writeWhole(path, bytes, { temporary: `${path}${TEMPORARY}`, isDurable: !LOSABLE.has(kind) });
   }
 
   delete(name: RecordName): void {
     rmSync(this.#path(name));
-    syncDirectory(this.#of(name.kind));
+    if (!REVIVABLE.has(name.kind)) syncDirectory(this.#of(name.kind));
+  }
+
+  #read(kind: string, path: string): Omit<RecordFile, "kind"> | undefined {
+    try {
+      return readRecord(path);
+    } catch (reason) {
+      if (isDataLoss(reason) && LOSABLE.has(kind)) return undefined;
+      throw reason;
+    }
   }
 
   /** Neither keys nor namespaces are fit for file names everywhere: too long, or alike but for their case. */

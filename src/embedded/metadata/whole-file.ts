@@ -1,13 +1,20 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** Writes a file whole: after a crash at any time it is there as it was before, or as it is now. */
-export function writeDurably(path: string, bytes: Uint8Array, temporary: string): void {
+/**
+ * Writes a file whole: who looks at any time sees it as it was before, or as it is now. What is durable is so after a loss of power,
+ * too, and lasts when this returns.
+ */
+export function writeWhole(
+  path: string,
+  bytes: Uint8Array,
+  { temporary, isDurable = true }: { readonly temporary: string; readonly isDurable?: boolean },
+): void {
   try {
     const file = openSync(temporary, "w", 0o600);
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-      fsyncSync(file);
+      if (isDurable) fsyncSync(file);
     } finally {
       closeSync(file);
     }
@@ -16,7 +23,7 @@ export function writeDurably(path: string, bytes: Uint8Array, temporary: string)
     rmSync(temporary, { force: true });
     throw reason;
   }
-  syncDirectory(dirname(path));
+  if (isDurable) syncDirectory(dirname(path));
 }
 
 /** Makes what was renamed or removed in a directory last. */
