@@ -7,11 +7,11 @@ import { MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP, MEDIA_TYPE_LAYER_ZSTD } from "
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import { dumpTask } from "./dump.js";
 import { dumpDirectory } from "./dump-directory.js";
+import { freeze, type Pause } from "./freeze.js";
 import type { Operation } from "./operation.js";
 import type { Progress } from "./progress.js";
 import type { Services } from "./services.js";
 import type { Task } from "./task.js";
-import { isInVfork } from "./vfork.js";
 
 /** Memory and filesystem of one instant, in the daemon's store. */
 export interface Captured {
@@ -32,7 +32,6 @@ const rwMediaType: { readonly [C in RWCompression]: string } = {
 
 const EXIT_MS = 30_000;
 const POLL_MS = 150;
-const MOST_PAUSES = 25;
 
 /**
  * Dumps the memory and packs the writable layer inside one pause, both at once. Without an exit the pause ends here;
@@ -116,37 +115,6 @@ async function prepareRW(
   ]);
   const options = { mediaType: rwMediaType[plan.rwCompression], ref: operation.ref("rw") };
   return (call) => services.diffs.diff(lower, upper, { ...call, ...options });
-}
-
-interface Pause {
-  end(): Promise<void>;
-  ms(): number;
-}
-
-/**
- * Pauses a running task, at a moment that criu can dump; one that does not run, or was paused by somebody else, is left as
- * it is.
- */
-async function freeze({ task, status }: CheckpointTarget, dump: boolean, operation: Operation): Promise<Pause> {
-  if (task === undefined || status !== "running") return { end: async () => {}, ms: () => 0 };
-  operation.enter("pause");
-  let pause = await task.pause({ signal: operation.call.signal });
-  for (let attempt = 1; dump && attempt < MOST_PAUSES && (await isInVfork(task.pid)); attempt++) {
-    await pause[Symbol.asyncDispose]();
-    await sleep(attempt);
-    pause = await task.pause({ signal: operation.call.signal });
-  }
-  const startedAt = performance.now();
-  operation.onFailure(`pause of ${task.id}`, async () => pause[Symbol.asyncDispose]());
-  let endedAt: number | undefined;
-  return {
-    end: async () => {
-      if (endedAt !== undefined) return;
-      await pause[Symbol.asyncDispose]();
-      endedAt = performance.now();
-    },
-    ms: () => (endedAt ?? performance.now()) - startedAt,
-  };
 }
 
 /** The frozen task gets its SIGKILL first: when the freeze ends it dies before it runs another instruction. */
