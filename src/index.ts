@@ -16,9 +16,9 @@ export {
   withCheckpointPart,
   withCheckpointRuntime,
   withCheckpointRW,
-  withCheckpointShortPause,
   withCheckpointTask,
   withCheckpointTaskExit,
+  withCheckpointWay,
 } from "./checkpoint/plan.js";
 export {
   type RestoreOption,

@@ -2,7 +2,13 @@ import { CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { type Checkpoint, checkpointIndex, parseCheckpoint } from "../checkpoint/document.js";
 import { CheckpointMediaType } from "../checkpoint/media-types.js";
-import { type CheckpointOption, type CheckpointPlan, planCheckpoint } from "../checkpoint/plan.js";
+import {
+  type CheckpointOption,
+  type CheckpointPlan,
+  type CheckpointWay,
+  planCheckpoint,
+  type withCheckpointWay,
+} from "../checkpoint/plan.js";
 import { writeBlob } from "../content/blob.js";
 import { gcLabels } from "../content/walk.js";
 import { DataLossError } from "../errors.js";
@@ -14,8 +20,10 @@ import { type Captured, capture } from "./capture.js";
 import { type CheckpointTarget, preflight } from "./checkpoint-preflight.js";
 import { criuOptionsMessage } from "./criu-options.js";
 import { type Operation, operate } from "./operation.js";
+import { prepareCapture } from "./prepare-capture.js";
 import { type OperationProgress, Progress } from "./progress.js";
 import type { Services } from "./services.js";
+import { together } from "./together.js";
 
 /** What the caller of a checkpoint may set beside its options. `timeoutMs` bounds the whole operation, not one call. */
 export interface CheckpointCall extends CallOptions {
@@ -33,11 +41,12 @@ export interface CheckpointCost {
   readonly totalMs: number;
   /** Milliseconds the task stood still; 0 when it was not paused by us. */
   readonly pausedMs: number;
-  /**
-   * How the memory went into the store: dumped into a directory of ours and packed while the task ran on, or packed by the
-   * daemon while the task stood still, which is the only way when its files are not on this machine.
-   */
-  readonly way: "directory" | "daemon";
+  /** How the memory went into the store; see {@link withCheckpointWay}. */
+  readonly way: CheckpointWay;
+  /** Milliseconds of criu's dump, which is the most of the pause; in the daemon's way they include packing. 0 without a task. */
+  readonly dumpMs: number;
+  /** Milliseconds it took to pack a dump in a directory into the store, after the pause; 0 in the daemon's way. */
+  readonly packMs: number;
   /** Bytes of each part that was written. */
   readonly bytes: CheckpointBytes;
 }
@@ -92,16 +101,14 @@ export async function performCheckpoint(
   return {
     ...result.checkpoint,
     ref,
-    cost: { totalMs, pausedMs: result.pausedMs, way: result.way, bytes: result.bytes },
+    cost: { totalMs, ...result.cost },
     leftBehind,
   };
 }
 
 interface Performed {
   readonly checkpoint: Checkpoint;
-  readonly pausedMs: number;
-  readonly way: CheckpointCost["way"];
-  readonly bytes: CheckpointBytes;
+  readonly cost: Omit<CheckpointCost, "totalMs">;
 }
 
 async function perform(
@@ -123,7 +130,7 @@ async function perform(
     ...(await writeBlob(services.content, bytes, { mediaType, ref: operation.ref(part) }, operation.call)),
     platform,
   });
-  const [runtimeOptions, criuOptions] = await Promise.all([
+  const [runtimeOptions, criuOptions, prepared] = await together([
     target.parts.runtime && record.runtime.options !== undefined
       ? blob("runtime-options", CheckpointMediaType.runtimeOptions, encodeAny(record.runtime.options))
       : undefined,
@@ -134,10 +141,10 @@ async function perform(
           encodeAny(packAny(CheckpointOptionsSchema, criuOptionsMessage(plan.criu, false))),
         )
       : undefined,
+    prepareCapture(services, plan, target, operation),
   ]);
-  const captured = await capture(services, plan, target, operation, progress);
+  const captured = await capture(services, plan, target, prepared, operation, progress);
 
-  await verify(services, captured, operation);
   const { include, name, digest, chainId } = target.image;
   const index = checkpointIndex({
     containerId: record.id,
@@ -158,12 +165,15 @@ async function perform(
     others,
     annotations: plan.annotations,
   });
-  const descriptor = await writeBlob(
-    services.content,
-    encodeIndex(index),
-    { mediaType: MEDIA_TYPE_INDEX, ref: operation.ref("index"), labels: gcLabels(index.manifests) },
-    operation.call,
-  );
+  const [descriptor] = await together([
+    writeBlob(
+      services.content,
+      encodeIndex(index),
+      { mediaType: MEDIA_TYPE_INDEX, ref: operation.ref("index"), labels: gcLabels(index.manifests) },
+      operation.call,
+    ),
+    verify(services, captured, operation),
+  ]);
   operation.enter("register");
   let registered = false;
   // The record may have been made although its reply was lost: then the call failed, and the record must not stay.
@@ -179,12 +189,16 @@ async function perform(
   const written = [runtimeOptions, criuOptions, captured.spec, descriptor, ...others];
   return {
     checkpoint: { ...parseCheckpoint(index, descriptor), ref },
-    pausedMs,
-    way: captured.way,
-    bytes: {
-      task: size(captured.task),
-      rw: size(captured.rw),
-      other: written.reduce((total, part) => total + size(part), 0),
+    cost: {
+      pausedMs,
+      way: captured.way,
+      dumpMs: captured.dumpMs,
+      packMs: captured.packMs,
+      bytes: {
+        task: size(captured.task),
+        rw: size(captured.rw),
+        other: written.reduce((total, part) => total + size(part), 0),
+      },
     },
   };
 }

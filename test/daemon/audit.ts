@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Daemon } from "../../lab/daemon.js";
 import type { Client } from "../../src/index.js";
@@ -12,7 +14,7 @@ export async function listed(daemon: Daemon, client: Client, ...args: string[]):
     .filter((line) => line !== "");
 }
 
-/** Nothing of an operation is left: no lease, no ingest, no snapshot of ours. */
+/** Nothing of an operation is left: no lease, no ingest, no snapshot of ours, no dump. */
 export async function assertNothingLeft(daemon: Daemon, client: Client): Promise<void> {
   const leases = await settled(async () => {
     const names = await listed(daemon, client, "leases", "ls", "-q");
@@ -26,6 +28,9 @@ export async function assertNothingLeft(daemon: Daemon, client: Client): Promise
     return lines.filter((line) => line.startsWith("containerd-client-"));
   });
   assert.deepEqual(snapshots, [], "snapshots left behind");
+  const home = join(daemon.root, "containerd-client", client.namespace);
+  const dumps = await settled(() => readdir(home).catch(() => []));
+  assert.deepEqual(dumps, [], "dumps left behind");
 }
 
 /** The state `ctr` sees a task in; undefined when it sees none. */

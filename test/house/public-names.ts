@@ -14,7 +14,7 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
       fromEnv isAlreadyExists isContainerdError isDataLoss isDeadlineExceeded isFailedPrecondition isInvalidArgument
       isNotFound isNotImplemented isUnavailable nullIO streamIO tcpTransport unixTransport withCheckpointAnnotations
       withCheckpointImage withCheckpointLabels withCheckpointPart withCheckpointRW withCheckpointRuntime
-      withCheckpointShortPause withCheckpointTask withCheckpointTaskExit withRestoreCriuConfig withRestoreImage
+      withCheckpointTask withCheckpointTaskExit withCheckpointWay withRestoreCriuConfig withRestoreImage
       withRestoreLabels withRestoreRW withRestoreRuntime withRestoreSnapshotter withRestoreSpec withRestoreSpecEdit
     `),
     types: words(`
@@ -68,14 +68,14 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
       CRIU_CONFIG_ANNOTATION CheckpointAnnotation CheckpointMediaType checkpointIndex criuConfigText
       criuSettingsNeeded listTarMembers parseCheckpoint planCheckpoint planRestore readCheckpoint
       withCheckpointAnnotations withCheckpointImage withCheckpointLabels withCheckpointPart withCheckpointRW
-      withCheckpointRuntime withCheckpointShortPause withCheckpointTask withCheckpointTaskExit withRestoreCriuConfig
+      withCheckpointRuntime withCheckpointTask withCheckpointTaskExit withCheckpointWay withRestoreCriuConfig
       withRestoreImage withRestoreLabels withRestoreRW withRestoreRuntime withRestoreSnapshotter withRestoreSpec
       withRestoreSpecEdit
     `),
     types: words(`
       Checkpoint CheckpointImage CheckpointOption CheckpointPart CheckpointPartContext CheckpointParts
-      CheckpointPlan CheckpointRuntime CriuConfig CriuConfigDirectory CriuConfigFile CriuOptions CriuSetting
-      RWCompression RestoreOption RestorePlan SpecEdit TarMember
+      CheckpointPlan CheckpointRuntime CheckpointWay CriuConfig CriuConfigDirectory CriuConfigFile CriuOptions
+      CriuSetting RWCompression RestoreOption RestorePlan SpecEdit TarMember
     `),
   },
   "./api": {
