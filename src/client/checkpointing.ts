@@ -15,10 +15,12 @@ import { DataLossError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { encodeIndex } from "../oci/image-index.js";
 import { MEDIA_TYPE_INDEX } from "../oci/media-types.js";
+import type { Platform } from "../oci/platform.js";
 import { encodeAny, packAny } from "../typeurl.js";
 import { type Captured, capture } from "./capture.js";
 import { type CheckpointTarget, preflight } from "./checkpoint-preflight.js";
 import { criuOptionsMessage } from "./criu-options.js";
+import { explainFull } from "./dump-space.js";
 import { type Operation, operate } from "./operation.js";
 import { prepareCapture } from "./prepare-capture.js";
 import { type OperationProgress, Progress } from "./progress.js";
@@ -118,14 +120,14 @@ async function perform(
   operation: Operation,
   progress: Progress,
 ): Promise<Performed> {
-  const { record, ref } = target;
+  const { record } = target;
   operation.enter("prepare");
   const others = await Promise.all(
     plan.parts.map((make, at) =>
       make({ containerId: record.id, content: services.content, ref: operation.ref(`part-${at}`) }, operation.call),
     ),
   );
-  const platform = { architecture: target.platform.architecture, os: target.platform.os };
+  const platform = platformOf(target);
   const blob = async (part: string, mediaType: string, bytes: Uint8Array): Promise<Descriptor> => ({
     ...(await writeBlob(services.content, bytes, { mediaType, ref: operation.ref(part) }, operation.call)),
     platform,
@@ -143,8 +145,33 @@ async function perform(
       : undefined,
     prepareCapture(services, plan, target, operation),
   ]);
-  const captured = await capture(services, plan, target, prepared, operation, progress);
+  const parts = { runtimeOptions, criuOptions, others };
+  try {
+    const captured = await capture(services, plan, target, prepared, operation, progress);
+    return await register(services, plan, target, parts, captured, operation);
+  } catch (reason) {
+    throw prepared.directory === undefined ? reason : await explainFull(reason, prepared.directory);
+  }
+}
 
+/** What goes into the index beside what was captured. */
+interface PreparedParts {
+  readonly runtimeOptions: Descriptor | undefined;
+  readonly criuOptions: Descriptor | undefined;
+  readonly others: readonly Descriptor[];
+}
+
+/** Writes the index and then the image record; ends the task when that is asked. */
+async function register(
+  services: Services,
+  plan: CheckpointPlan,
+  target: CheckpointTarget,
+  { runtimeOptions, criuOptions, others }: PreparedParts,
+  captured: Captured,
+  operation: Operation,
+): Promise<Performed> {
+  const { record, ref } = target;
+  const platform = platformOf(target);
   const { include, name, digest, chainId } = target.image;
   const index = checkpointIndex({
     containerId: record.id,
@@ -201,6 +228,10 @@ async function perform(
       },
     },
   };
+}
+
+function platformOf({ platform: { architecture, os } }: CheckpointTarget): Platform {
+  return { architecture, os };
 }
 
 /** The daemon made these blobs, not we: each must be there, with the size it was announced with. */

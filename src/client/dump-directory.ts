@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { geteuid } from "node:process";
 import type { CallOptions } from "../call-options.js";
 import { FailedPreconditionError, ResourceExhaustedError } from "../errors.js";
+import type { DumpSpace } from "./dump-space.js";
 import { once } from "./once.js";
 import type { Operation } from "./operation.js";
 import type { Services } from "./services.js";
@@ -12,10 +13,7 @@ const OWNER_ONLY = 0o700;
 const OTHERS = 0o077;
 
 /** A directory for criu's images, which only we and the daemon can enter. */
-export interface DumpDirectory {
-  readonly path: string;
-  /** The content store of the daemon, beside it. */
-  readonly content: string;
+export interface DumpDirectory extends DumpSpace {
   /** Takes it away with all that is in it. Happens by itself when the operation ends. */
   remove(): Promise<void>;
 }
@@ -31,7 +29,7 @@ export function dumpPath(root: string, namespace: string, operationId: string): 
 }
 
 /**
- * Makes the dump directory of an operation in the daemon's root, on the disk of its content and never in a directory for
+ * Makes the dump directory of an operation, for so many bytes, in the daemon's root, on the disk of its content and never in a directory for
  * all. `undefined` when the daemon's root is not ours to write to.
  *
  * @throws {FailedPreconditionError} when somebody else has a say in the directory above it
@@ -40,6 +38,7 @@ export function dumpPath(root: string, namespace: string, operationId: string): 
 export async function makeDumpDirectory(
   services: Services,
   operation: Operation,
+  bytes: number,
   call: CallOptions,
 ): Promise<DumpDirectory | undefined> {
   const shared = await sharedRoot(services, call);
@@ -60,7 +59,7 @@ export async function makeDumpDirectory(
     if (!isErrno(reason, "ENOSPC", "EDQUOT")) throw reason;
     throw new ResourceExhaustedError(`Cannot make ${path}: the disk is full`, { cause: reason });
   }
-  return { path, content, remove };
+  return { path, content, bytes, remove };
 }
 
 async function requireOurs(path: string): Promise<void> {

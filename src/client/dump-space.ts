@@ -1,43 +1,68 @@
 import { stat, statfs } from "node:fs/promises";
-import { join } from "node:path";
-import { ResourceExhaustedError } from "../errors.js";
-import type { ContainerRecord } from "./container-record.js";
-import type { DumpDirectory } from "./dump-directory.js";
+import { dirname, join } from "node:path";
+import { isContainerdError, ResourceExhaustedError } from "../errors.js";
 import { processTree, readProc } from "./process-tree.js";
-import type { Task } from "./task.js";
 
 // What criu writes beside the memory, and what everybody else needs meanwhile.
 const SPARE_BYTES = 64 * 1024 * 1024;
 
-/**
- * Looks whether a task's dump fits into its directory and, packed, into the content store beside it.
- *
- * @throws {ResourceExhaustedError} when it would not
- */
-export async function requireDumpSpace(
-  { path, content }: DumpDirectory,
-  { id }: Pick<ContainerRecord, "id">,
-  task: Task,
-): Promise<void> {
-  const [bytes, here, there] = await Promise.all([memoryOf(task.pid), stat(path), stat(content)]);
-  // On one disk the dump and its packed form lie beside each other for a while.
-  const copies = here.dev === there.dev ? 2 : 1;
-  await requireSpace(path, copies * bytes + SPARE_BYTES, `checkpoint container ${id}`);
-  if (copies === 1) await requireSpace(content, bytes + SPARE_BYTES, `checkpoint container ${id}`);
+/** Where a dump lies for a while, and what it takes. */
+export interface DumpSpace {
+  /** The directory of the dump. */
+  readonly path: string;
+  /** The daemon's content store, where it is packed or comes from. */
+  readonly content: string;
+  /** Bytes of the dump, as far as that can be known beforehand. */
+  readonly bytes: number;
 }
 
-/** @throws {ResourceExhaustedError} when a directory's disk has less than `need` bytes free */
-export async function requireSpace(directory: string, need: number, what: string): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  const free = bavail * bsize;
-  if (need <= free) return;
-  throw new ResourceExhaustedError(`Cannot ${what}: ${directory} needs ${need} bytes and has ${free} free`, {
-    hint: "Free space on the daemon's disk.",
+/**
+ * Looks whether there is room for a dump and, when it is to be packed, for its packed form.
+ *
+ * @throws {ResourceExhaustedError} when there is not
+ */
+export async function requireDumpSpace({ path, content, bytes }: DumpSpace, packed: boolean): Promise<void> {
+  const [here, there] = await Promise.all([stat(path), stat(content)]);
+  // On one disk the dump and its packed form lie beside each other for a while.
+  await requireFree(path, (packed && here.dev === there.dev ? 2 : 1) * bytes + SPARE_BYTES);
+  if (packed && here.dev !== there.dev) await requireFree(content, bytes + SPARE_BYTES);
+}
+
+/** Names the directory whose disk is full, what is needed there and what is free; other failures pass as they are. */
+export async function explainFull(reason: unknown, { path, content, bytes }: DumpSpace): Promise<unknown> {
+  if (!isContainerdError(reason)) return reason;
+  const { message, method, namespace, criuLog } = reason;
+  if (!/no space left on device|disk quota exceeded/i.test([message, ...criuLog].join("\n"))) return reason;
+  const [here, there] = await Promise.all([freeBytes(dirname(path)), freeBytes(content)]);
+  const full = here <= there ? path : content;
+  return new ResourceExhaustedError(`${message}; ${wanting(full, bytes, Math.min(here, there))}`, {
+    cause: reason,
+    hint: FREE_SPACE,
+    method,
+    namespace,
+    criuLog,
   });
 }
 
-/** Bytes criu would write: what belongs to each process alone, and once what they share. */
-async function memoryOf(pid: number): Promise<number> {
+const FREE_SPACE = "Free space on the daemon's disk.";
+
+function wanting(directory: string, need: number, free: number): string {
+  return `${directory} needs ${need} bytes and has ${free} free`;
+}
+
+async function requireFree(directory: string, need: number): Promise<void> {
+  const free = await freeBytes(directory);
+  if (need <= free) return;
+  throw new ResourceExhaustedError(`No room for the dump: ${wanting(directory, need, free)}`, { hint: FREE_SPACE });
+}
+
+async function freeBytes(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize;
+}
+
+/** Bytes criu would write for a process and those under it: what belongs to each alone, and once what they share. */
+export async function memoryOf(pid: number): Promise<number> {
   let own = 0;
   let shared = 0;
   for await (const one of processTree(pid)) {

@@ -5,7 +5,7 @@ import type { Descriptor } from "../oci/descriptor.js";
 import { MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP, MEDIA_TYPE_LAYER_ZSTD } from "../oci/media-types.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import { type DumpDirectory, makeDumpDirectory } from "./dump-directory.js";
-import { requireDumpSpace } from "./dump-space.js";
+import { memoryOf, requireDumpSpace } from "./dump-space.js";
 import { once } from "./once.js";
 import type { Operation } from "./operation.js";
 import type { Services } from "./services.js";
@@ -72,9 +72,10 @@ async function prepareDirectory(
   { record, task }: CheckpointTarget,
   operation: Operation,
 ): Promise<DumpDirectory | undefined> {
-  if (plan.way === "daemon" || criuEnds(plan)) return undefined;
-  const directory = await makeDumpDirectory(services, operation, operation.call);
-  if (directory !== undefined && task !== undefined) await requireDumpSpace(directory, record, task);
+  if (plan.way === "daemon" || criuEnds(plan) || task === undefined) return undefined;
+  const bytes = services.local ? await memoryOf(task.pid) : 0;
+  const directory = await makeDumpDirectory(services, operation, bytes, operation.call);
+  if (directory !== undefined) await requireDumpSpace(directory, true);
   if (directory !== undefined || plan.way === undefined) return directory;
   throw new FailedPreconditionError(
     `Cannot dump container ${record.id} into a directory: the daemon's root is not this process's to write to`,
