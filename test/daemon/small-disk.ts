@@ -37,7 +37,12 @@ export class SmallDisk {
   /** Leaves no byte of it. */
   fill(): void {
     const { bavail, bsize } = statfsSync(this.#path);
-    writeFileSync(join(this.#path, "filler"), new Uint8Array(bavail * bsize));
+    try {
+      writeFileSync(join(this.#path, "filler"), new Uint8Array(bavail * bsize));
+    } catch (reason) {
+      // Where the file lies must be written down, too.
+      if (!(reason instanceof Error && "code" in reason && reason.code === "ENOSPC")) throw reason;
+    }
   }
 
   async unmount(): Promise<void> {
