@@ -2,13 +2,7 @@ import { CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { type Checkpoint, checkpointIndex, parseCheckpoint } from "../checkpoint/document.js";
 import { CheckpointMediaType } from "../checkpoint/media-types.js";
-import {
-  type CheckpointOption,
-  type CheckpointPlan,
-  type CheckpointWay,
-  planCheckpoint,
-  type withCheckpointWay,
-} from "../checkpoint/plan.js";
+import { type CheckpointOption, type CheckpointPlan, type CheckpointWay, planCheckpoint } from "../checkpoint/plan.js";
 import { writeBlob } from "../content/blob.js";
 import { gcLabels } from "../content/walk.js";
 import { DataLossError } from "../errors.js";
@@ -43,7 +37,7 @@ export interface CheckpointCost {
   readonly totalMs: number;
   /** Milliseconds the task stood still; 0 when it was not paused by us. */
   readonly pausedMs: number;
-  /** How the memory went into the store; see {@link withCheckpointWay}. */
+  /** How the memory went into the store; see `withCheckpointWay()`. */
   readonly way: CheckpointWay;
   /** Milliseconds of criu's dump, which is the most of the pause; in the daemon's way they include packing. 0 without a task. */
   readonly dumpMs: number;

@@ -20,6 +20,7 @@ import { callOffOperations } from "./operation.js";
 import { type CheckpointSource, performRestore, type RestoreCall } from "./restoring.js";
 import type { Services } from "./services.js";
 import { Snapshots } from "./snapshots.js";
+import { endThaws } from "./thawing.js";
 
 /**
  * How a client reaches its daemon.
@@ -176,6 +177,7 @@ export class Client implements AsyncDisposable {
   async close(): Promise<void> {
     if (!this.#ownsTransport) return;
     await callOffOperations(this.#transport);
+    await endThaws(this.#transport);
     this.#transport.close?.();
   }
 

@@ -4,6 +4,7 @@ import { geteuid } from "node:process";
 import type { CallOptions } from "../call-options.js";
 import { FailedPreconditionError, ResourceExhaustedError } from "../errors.js";
 import type { DumpSpace } from "./dump-space.js";
+import { isErrno } from "./errno.js";
 import { once } from "./once.js";
 import type { Operation } from "./operation.js";
 import type { Services } from "./services.js";
@@ -37,7 +38,7 @@ export function dumpPath(root: string, namespace: string, operationId: string): 
  */
 export async function makeDumpDirectory(
   services: Services,
-  operation: Operation,
+  operation: Pick<Operation, "id" | "atEnd">,
   bytes: number,
   call: CallOptions,
 ): Promise<DumpDirectory | undefined> {
@@ -69,8 +70,4 @@ async function requireOurs(path: string): Promise<void> {
     `Cannot dump below ${path}: it belongs to user ${uid} and has mode ${(mode & 0o777).toString(8)}`,
     { hint: "Remove it, or make it this process's own with mode 700." },
   );
-}
-
-function isErrno(reason: unknown, ...codes: readonly string[]): boolean {
-  return reason instanceof Error && "code" in reason && codes.includes(String(reason.code));
 }

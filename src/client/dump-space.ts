@@ -30,8 +30,9 @@ export async function requireDumpSpace({ path, content, bytes }: DumpSpace, pack
 
 /** Names the directory whose disk is full, what is needed there and what is free; other failures pass as they are. */
 export async function explainFull(reason: unknown, { path, content, bytes }: DumpSpace): Promise<unknown> {
-  if (!isContainerdError(reason)) return reason;
-  const { message, method, namespace, criuLog } = reason;
+  if (!(reason instanceof Error)) return reason;
+  const { message } = reason;
+  const { method, namespace, criuLog = [] } = isContainerdError(reason) ? reason : {};
   if (!/no space left on device|disk quota exceeded/i.test([message, ...criuLog].join("\n"))) return reason;
   const [here, there] = await Promise.all([freeBytes(dirname(path)), freeBytes(content)]);
   const full = here <= there ? path : content;

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { access, constants, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import { isNotImplemented } from "../errors.js";
@@ -18,7 +18,7 @@ export interface SharedRoot {
 }
 
 /**
- * The daemon's root directory, when it is the same directory for this process. The same path may be another one in another
+ * The daemon's root directory, when it is the same directory for this process, and may be written to. The same path may be another one in another
  * mount namespace: the id that the daemon calls itself by must stand in the file it keeps it in.
  */
 export async function sharedRoot(services: Services, call: CallOptions): Promise<SharedRoot | undefined> {
@@ -29,7 +29,11 @@ export async function sharedRoot(services: Services, call: CallOptions): Promise
     const root = dirname(content);
     const file = join(root, "io.containerd.grpc.v1.introspection", "uuid");
     const written = await readFile(file, "utf8").catch(() => "");
-    return uuid !== "" && written.trim() === uuid ? { root, content } : undefined;
+    if (uuid === "" || written.trim() !== uuid) return undefined;
+    return access(root, constants.W_OK).then(
+      () => ({ root, content }),
+      () => undefined,
+    );
   });
 }
 
