@@ -1,5 +1,5 @@
 import { lstat, rm, unlink } from "node:fs/promises";
-import { basename, isAbsolute } from "node:path";
+import { basename, dirname, isAbsolute } from "node:path";
 import type { CallOptions } from "../../call-options.js";
 import { CRIU_CONFIG_LABEL } from "../../checkpoint/criu-config.js";
 import { isNotFound } from "../../errors.js";
@@ -42,7 +42,9 @@ export async function removeRemains(
     (services.local ? removed : onHost).push(file.name);
   }
   if (!services.local && record.kind === "checkpoint") {
-    onHost.push("a directory ctrd-checkpoint… in the daemon's temporary directory, if the daemon died as well");
+    const content = await services.introspection.contentRoot(call);
+    const dump = content === undefined ? "" : dumpPath(dirname(content), services.namespace, record.id);
+    if (dump !== "") onHost.push(`directory ${dump}, if it is there: containerd-client sweep, run there, removes it`);
   }
   const own = found.leases.filter(({ id }) => id === record.id);
   const locks = found.leases.filter(({ id }) => id !== record.id);
