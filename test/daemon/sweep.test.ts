@@ -7,7 +7,7 @@ import { Relay } from "../rpc/relay.js";
 import { type Inventory, inventoryOf } from "./audit.js";
 import { startChild } from "./child.js";
 import { clientFor } from "./client.js";
-import { COUNT, countsBeyond, discard, IMAGE, start } from "./counter.js";
+import { COUNT, countsBeyond, IMAGE, start } from "./counter.js";
 import type { ChildWork } from "./operation-child.js";
 import { describeOnEachDaemon } from "./releases.js";
 
@@ -26,10 +26,7 @@ describeOnEachDaemon("a sweep", (daemon) => {
     // What a daemon makes with its first checkpoint and keeps is no residue.
     await client.sweep();
   });
-  after(async () => {
-    await discard(container);
-    await client.close();
-  });
+  after(() => client.close());
   beforeEach(async () => {
     ready = await inventoryOf(daemon(), client);
   });
