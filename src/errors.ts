@@ -37,7 +37,11 @@ export interface OperationFailure {
   readonly leftBehind: readonly string[];
 }
 
-/** Facts an error may carry beside its message. */
+/**
+ * Facts an error may carry beside its message.
+ *
+ * @inline
+ */
 export interface ErrorFacts {
   /** The reason below this one. */
   readonly cause?: unknown;

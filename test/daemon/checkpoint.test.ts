@@ -5,11 +5,11 @@ import { dirname, join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import { CheckpointMediaType } from "../../src/checkpoint/media-types.js";
 import { readBlob, writeBlob } from "../../src/content/index.js";
-import { isCheckpointInProgress } from "../../src/errors.js";
 import {
   Client,
   type Container,
   isAlreadyExists,
+  isCheckpointInProgress,
   isFailedPrecondition,
   isNotFound,
   isNotImplemented,

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, it } from "node:test";
-import { isCheckpointInProgress } from "../../src/errors.js";
-import { type Client, type Container, connect, isAlreadyExists, isInvalidArgument } from "../../src/index.js";
+import {
+  type Client,
+  type Container,
+  connect,
+  isAlreadyExists,
+  isCheckpointInProgress,
+  isInvalidArgument,
+} from "../../src/index.js";
 import { assertNothingLeft, seen, taskState } from "./audit.js";
 import { startChild } from "./child.js";
 import { clientFor } from "./client.js";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../../call-options.js";
-import { isCheckpointInProgress, isNotFound } from "../../errors.js";
+import { isNotFound } from "../../errors.js";
 import { type Thawed, thaw } from "../../guardian/thaw.js";
 import type { Lease } from "../../leases/lease.js";
 import { CleanUp } from "../clean-up.js";
@@ -121,9 +121,4 @@ export async function takeOver(services: Services, record: OperationRecord): Pro
     await endAbandonedPause(services, found);
     await removeRemains(services, found, await intentsOf(services, found, { timeoutMs: CALL_MS }));
   });
-}
-
-/** Whether a failure only says that somebody else recovers the same operation. */
-export function isAtIt(reason: unknown): boolean {
-  return isCheckpointInProgress(reason);
 }
