@@ -40,7 +40,8 @@ export async function capture(
   operation: Operation,
   progress: Progress,
 ): Promise<Captured> {
-  const pause = await freeze(target, target.parts.task && services.local, operation);
+  if (criuEnds(plan) && target.task !== undefined) await operation.announceEnd(target.task);
+  const pause = await freeze(services, target, target.parts.task && services.local, operation);
   operation.enter("capture");
   const at = new Date();
   const stopWatching = progress.wanted ? watchIngests(services, operation, progress) : () => {};

@@ -12,12 +12,15 @@ import { MEDIA_TYPE_INDEX } from "../oci/media-types.js";
 import type { Platform } from "../oci/platform.js";
 import { encodeAny, packAny } from "../typeurl.js";
 import { type Captured, capture } from "./capture.js";
-import { type CheckpointTarget, preflight } from "./checkpoint-preflight.js";
+import { type CheckpointTarget, preflight, requireUnchanged } from "./checkpoint-preflight.js";
 import { criuOptionsMessage } from "./criu-options.js";
 import { explainFull } from "./dump-space.js";
-import { type Operation, operate } from "./operation.js";
+import { operate } from "./operate.js";
+import type { Operation } from "./operation.js";
 import { prepareCapture } from "./prepare-capture.js";
 import { type OperationProgress, Progress } from "./progress.js";
+import { earlierImage, endingLabels, repetitionLabels } from "./recovery/repeated.js";
+import { resolveCheckpoint } from "./restoring.js";
 import type { Services } from "./services.js";
 import { together } from "./together.js";
 
@@ -25,6 +28,13 @@ import { together } from "./together.js";
 export interface CheckpointCall extends CallOptions {
   /** Told about each phase, and about the bytes written so far where the daemon can tell. */
   readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
+  /**
+   * Names the call, so that it can be repeated with the same words whatever became of it: a checkpoint that is complete is
+   * returned, one that was cut short is begun anew, one under way is left alone. Letters, digits, dots, dashes, underscores.
+   */
+  readonly operationId?: string | undefined;
+  /** Milliseconds the task may be paused; then it is resumed and the checkpoint fails. Default: ten minutes. */
+  readonly maxPausedMs?: number | undefined;
 }
 
 /**
@@ -65,8 +75,13 @@ export interface CheckpointBytes {
 export interface CheckpointResult extends Checkpoint {
   /** The image record it is registered under. */
   readonly ref: string;
-  /** What it cost. */
+  /** What it cost; nothing when it was there already. */
   readonly cost: CheckpointCost;
+  /**
+   * Whether a guardian stood by while the task was paused: a process that would have resumed it, had this one died. There is none
+   * for a task that was not paused, over a transport of the caller's own, or where the client was told so.
+   */
+  readonly guarded: boolean;
   /** What could not be cleaned up after success; empty as a rule. It expires by itself after a day. */
   readonly leftBehind: readonly string[];
 }
@@ -84,12 +99,14 @@ export async function performCheckpoint(
   const progress = new Progress(call.onProgress);
   const { result, leftBehind } = await operate(
     services,
-    "checkpoint",
-    id,
+    { kind: "checkpoint", containerId: id, ref },
     { ...call, onPhase: (phase) => progress.enter(phase) },
     async (operation) => {
-      const target = await preflight(services, id, ref, plan, operation.call);
+      const earlier = await alreadyMade(services, id, ref, operation);
+      if (earlier !== undefined) return earlier;
+      const looked = await preflight(services, id, ref, plan, operation.call);
       await operation.begin();
+      const target = await requireUnchanged(services, looked, operation.call);
       return perform(services, plan, target, operation, progress);
     },
   );
@@ -98,13 +115,31 @@ export async function performCheckpoint(
     ...result.checkpoint,
     ref,
     cost: { totalMs, ...result.cost },
+    guarded: result.guarded,
     leftBehind,
   };
+}
+
+/** What the same operation made when it was called before. */
+async function alreadyMade(
+  services: Services,
+  containerId: string,
+  ref: string,
+  { callerId, call }: Operation,
+): Promise<Performed | undefined> {
+  if (callerId === undefined) return undefined;
+  const image = await earlierImage(services, { callerId, containerId }, ref, call);
+  if (image === undefined) return undefined;
+  const checkpoint = await resolveCheckpoint(services, image, call);
+  const way = "daemon";
+  const bytes = { task: 0, rw: 0, other: 0 };
+  return { checkpoint, cost: { pausedMs: 0, way, dumpMs: 0, packMs: 0, bytes }, guarded: false };
 }
 
 interface Performed {
   readonly checkpoint: Checkpoint;
   readonly cost: Omit<CheckpointCost, "totalMs">;
+  readonly guarded: boolean;
 }
 
 async function perform(
@@ -196,13 +231,20 @@ async function register(
     verify(services, captured, operation),
   ]);
   operation.enter("register");
+  await operation.commit();
+  const repetition = { callerId: operation.callerId, containerId: record.id };
+  const labels = {
+    ...plan.labels,
+    ...repetitionLabels(repetition),
+    ...(plan.exit ? endingLabels(repetition, target.task?.pid) : {}),
+  };
   let registered = false;
   // The record may have been made although its reply was lost: then the call failed, and the record must not stay.
   operation.onFailure(`image ${ref}`, async (call) => {
     if (registered || (await services.images.get(ref, call)).target.digest !== descriptor.digest) return;
     await services.images.delete(ref, { ...call, sync: true });
   });
-  await operation.whole((call) => services.images.create(ref, descriptor, { ...call, labels: plan.labels }));
+  await operation.whole((call) => services.images.create(ref, descriptor, { ...call, labels }));
   registered = true;
   const pausedMs = await captured.release(plan.exit);
   operation.enter("done");
@@ -210,6 +252,7 @@ async function register(
   const written = [runtimeOptions, criuOptions, captured.spec, descriptor, ...others];
   return {
     checkpoint: { ...parseCheckpoint(index, descriptor), ref },
+    guarded: operation.guarded,
     cost: {
       pausedMs,
       way: captured.way,

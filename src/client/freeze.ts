@@ -1,37 +1,60 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import type { Operation } from "./operation.js";
+import { TaskPause } from "./pause.js";
+import type { Services } from "./services.js";
 import { isInVfork } from "./vfork.js";
 
 const MOST_PAUSES = 25;
+const RELEASE_MS = 60_000;
 
 /** The time a task stands still for a checkpoint. */
 export interface Pause {
+  /** @throws {DeadlineExceededError} when it was longer than allowed; the task runs all the same */
   end(): Promise<void>;
   ms(): number;
 }
 
 /**
- * Pauses a running task, at a moment that criu can dump; one that does not run, or was paused by somebody else, is left as
- * it is.
+ * Pauses a running task, at a moment that criu can dump, with a guardian beside it; one that does not run, or was paused by
+ * somebody else, is left as it is.
  */
-export async function freeze({ task, status }: CheckpointTarget, dump: boolean, operation: Operation): Promise<Pause> {
+export async function freeze(
+  services: Services,
+  { task, status }: CheckpointTarget,
+  dump: boolean,
+  operation: Operation,
+): Promise<Pause> {
   if (task === undefined || status !== "running") return { end: async () => {}, ms: () => 0 };
+  const watch = await operation.watchPause(task);
+  const pause = new TaskPause(services, task);
+  operation.onFailure(`pause of ${task.id}`, async () => {
+    try {
+      await pause[Symbol.asyncDispose]();
+    } catch (reason) {
+      operation.abandonPause();
+      throw reason;
+    }
+  });
   operation.enter("pause");
-  let pause = await task.pause({ signal: operation.call.signal });
+  const { signal } = operation.call;
+  watch.pausing();
+  await pause.begin({ signal });
   for (let attempt = 1; dump && attempt < MOST_PAUSES && (await isInVfork(task.pid)); attempt++) {
     await pause[Symbol.asyncDispose]();
     await sleep(attempt);
-    pause = await task.pause({ signal: operation.call.signal });
+    watch.pausing();
+    await pause.begin({ signal });
   }
+  watch.paused();
   const startedAt = performance.now();
-  operation.onFailure(`pause of ${task.id}`, async () => pause[Symbol.asyncDispose]());
   let endedAt: number | undefined;
   return {
     end: async () => {
       if (endedAt !== undefined) return;
       await pause[Symbol.asyncDispose]();
       endedAt = performance.now();
+      await watch.release({ timeoutMs: RELEASE_MS });
     },
     ms: () => (endedAt ?? performance.now()) - startedAt,
   };

@@ -1,10 +1,8 @@
 import type { Readable, Writable } from "node:stream";
 import { FailedPreconditionError, InvalidArgumentError } from "../errors.js";
-import { type FifoDirectory, makeFifos, openFifoReader, openFifoWriter } from "./fifo.js";
+import { FIFO_ROOT, type FifoDirectory, makeFifos, openFifoReader, openFifoWriter } from "./fifo.js";
 import type { IOContext, OpenIO, TaskIO } from "./task-io.js";
 import { InputStream, OutputStream } from "./task-streams.js";
-
-const DEFAULT_DIRECTORY = "/run/containerd/fifo";
 
 /**
  * Streams of the caller's; each is left open when the process ends.
@@ -58,7 +56,7 @@ async function openStreams(options: StreamIOOptions, context: IOContext): Promis
     );
   }
   const names = [...(options.stdin === undefined ? [] : ["stdin"]), "stdout", ...(terminal ? [] : ["stderr"])];
-  const fifos = await makeFifos(options.directory ?? DEFAULT_DIRECTORY, names);
+  const fifos = await makeFifos(options.directory ?? FIFO_ROOT, names);
   const streams = new Streams(fifos);
   try {
     return streams.open(options, terminal);

@@ -127,7 +127,7 @@ export class Task extends Process {
    * @throws {NotFoundError} when it is gone
    */
   pause(call: CallOptions = {}): Promise<AsyncDisposable> {
-    return pauseTask(this, call);
+    return pauseTask(this.services, this, call);
   }
 
   /**

@@ -10,10 +10,11 @@ import { DumpArchive } from "./dump-archive.js";
 import { type DumpDirectory, makeDumpDirectory } from "./dump-directory.js";
 import { explainFull, requireDumpSpace } from "./dump-space.js";
 import { once } from "./once.js";
-import { OperationLabel } from "./operation.js";
+import { operationsHere } from "./recovery/owner.js";
 import type { Services } from "./services.js";
 import { sharedRoot } from "./shared-root.js";
 import { together } from "./together.js";
+import { workLabels } from "./under-lease.js";
 
 const LEASE_MS = 60_000;
 
@@ -50,7 +51,7 @@ export async function beginThaw(
   try {
     const [algorithm = "", hex = ""] = dump.digest.split(":");
     const [directory, archive] = await together([
-      directoryFor(services, containerId, dump, cleanUp, call),
+      directoryFor(services, dump, cleanUp, call),
       openArchive(join(shared.content, "blobs", algorithm, hex), dump, cleanUp, call),
       services.content.info(dump.digest, call),
     ]);
@@ -91,16 +92,18 @@ async function openArchive(
 /** The lease comes first: by it others see that the directory is in use. */
 async function directoryFor(
   services: Services,
-  containerId: string,
   dump: Descriptor,
   cleanUp: CleanUp,
   call: CallOptions,
 ): Promise<DumpDirectory | undefined> {
   const id = `containerd-client-thaw-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
-  const labels = { [OperationLabel.kind]: "thaw", [OperationLabel.container]: containerId };
-  cleanUp.atEnd(`lease ${id}`, (end) => services.leases.delete({ id }, end));
+  operationsHere.add(id);
+  cleanUp.atEnd(`lease ${id}`, async (end) => {
+    await services.leases.delete({ id }, end);
+    operationsHere.delete(id);
+  });
   // Not with the caller's signal: a lease whose making was given up may be there all the same.
-  await services.leases.create({ id, labels, timeoutMs: LEASE_MS });
+  await services.leases.create({ id, labels: workLabels(id, "thaw"), timeoutMs: LEASE_MS });
   const owner = { id, atEnd: (what: string, undo: Undo) => cleanUp.atEnd(what, undo) };
   const directory = await makeDumpDirectory(services, owner, dump.size, call);
   if (directory !== undefined) await requireDumpSpace(directory, false);

@@ -2,9 +2,12 @@ import { randomBytes } from "node:crypto";
 import type { CallOptions } from "../call-options.js";
 import { errorFor, isContainerdError } from "../errors.js";
 import { CleanUp, type Undo } from "./clean-up.js";
+import { operationLabels } from "./recovery/operation-record.js";
+import { operationsHere, ownOwner } from "./recovery/owner.js";
 import type { Services } from "./services.js";
 
 const LEASE_MS = 60_000;
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** One piece of work whose content and snapshots a lease keeps, and what to undo should it fail. */
 export interface LeasedWork {
@@ -46,10 +49,11 @@ export async function underLease<T>(
     },
     onFailure: (what, undo) => cleanUp.onFailure(what, undo),
   };
+  operationsHere.add(id);
   if (own) cleanUp.atEnd(`lease ${id}`, (end, failed) => services.leases.delete(lease, { ...end, sync: failed }));
   try {
     // Not with the caller's signal: a lease whose making was given up may be there all the same.
-    if (own) await services.leases.create({ id, timeoutMs: LEASE_MS });
+    if (own) await services.leases.create({ id, labels: workLabels(id, name), timeoutMs: LEASE_MS });
     call.signal?.throwIfAborted();
     const result = await work(leased);
     // A lease that outlives its work expires by itself.
@@ -57,7 +61,16 @@ export async function underLease<T>(
     return result;
   } catch (reason) {
     throw withLeftovers(reason, await cleanUp.run(true));
+  } finally {
+    operationsHere.delete(id);
   }
+}
+
+/** Labels of a lease by which others see whose work it belongs to. */
+export function workLabels(id: string, kind: string): Record<string, string> {
+  const startedAt = new Date();
+  const deadlineAt = new Date(startedAt.getTime() + DAY_MS);
+  return operationLabels({ id, kind, containerId: "", owner: ownOwner(), startedAt, deadlineAt });
 }
 
 function withLeftovers(reason: unknown, left: readonly string[]): unknown {

@@ -1,0 +1,103 @@
+import { randomBytes } from "node:crypto";
+import { readdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { CallOptions } from "../../call-options.js";
+import { dumpHome } from "../dump-directory.js";
+import type { Services } from "../services.js";
+import { sharedRoot } from "../shared-root.js";
+import { endAbandonedPause, findOperations, intentsOf, withAbandoned } from "./abandoned.js";
+import { sweepFifos } from "./fifo-sweep.js";
+import { isAbandoned } from "./operation-record.js";
+import { operationsHere } from "./owner.js";
+import { busyWhenLocked, type RecoveredOperation, type RecoverOptions, recoveredOperation } from "./recover.js";
+import { type Remains, removeRemains } from "./remains.js";
+
+/**
+ * What a sweep found and did; each thing in words, such as `lease containerd-client-…`.
+ *
+ * @inline
+ */
+export interface SweepResult {
+  /** The operations whose process is gone, and what was done about their tasks. */
+  readonly operations: readonly RecoveredOperation[];
+  /** What was removed; in a dry run, what would be. */
+  readonly removed: readonly string[];
+  /** What stays, and why. */
+  readonly kept: readonly string[];
+  /** What may be on the daemon's machine, where only a process there can remove it. */
+  readonly onHost: readonly string[];
+}
+
+const CALL_MS = 60_000;
+
+/** Removes what operations left that nobody works at any more, and has the daemon collect its garbage. */
+export async function sweepOperations(services: Services, options: RecoverOptions): Promise<SweepResult> {
+  const { dryRun = false, ...call } = options;
+  // Looked at first: the operation of a directory has a lease before it has the directory.
+  const dumps = await dumpDirectories(services, call);
+  const operations: RecoveredOperation[] = [];
+  const alive = new Set<string>();
+  const all: Remains[] = [];
+  for (const found of await findOperations(services, call)) {
+    const { record } = found;
+    if (!isAbandoned(record)) {
+      alive.add(record.id);
+      continue;
+    }
+    call.signal?.throwIfAborted();
+    if (dryRun) {
+      const paused = (await intentsOf(services, found, call)).some(({ kind }) => kind === "paused");
+      operations.push(recoveredOperation(record, paused ? "paused" : "nothing"));
+      all.push({ removed: found.leases.map(({ id }) => `lease ${id}`), kept: [], onHost: [] });
+      continue;
+    }
+    const done = await busyWhenLocked(() =>
+      withAbandoned(services, record, async (own) => {
+        const pause = await endAbandonedPause(services, own);
+        all.push(await removeRemains(services, own, await intentsOf(services, own, { timeoutMs: CALL_MS })));
+        return pause;
+      }),
+    );
+    if (done === "busy") alive.add(record.id);
+    operations.push(recoveredOperation(record, done));
+  }
+  const directories = [
+    ...dumps.filter((path) => {
+      const id = decodeURIComponent(basename(path));
+      return !alive.has(id) && !operationsHere.has(id);
+    }),
+    ...(await sweepFifos(services, call)),
+  ];
+  if (!dryRun) {
+    for (const path of directories) await rm(path, { recursive: true, force: true });
+    await collectGarbage(services);
+  }
+  return {
+    operations,
+    removed: [
+      ...new Set([...all.flatMap(({ removed }) => removed), ...directories.map((path) => `directory ${path}`)]),
+    ],
+    kept: all.flatMap(({ kept }) => kept),
+    onHost: [...new Set(all.flatMap(({ onHost }) => onHost))],
+  };
+}
+
+/** The dump directories of the namespace, whosever they are. */
+async function dumpDirectories(services: Services, call: CallOptions): Promise<string[]> {
+  const root = (await sharedRoot(services, call))?.root;
+  if (root === undefined) return [];
+  const home = dumpHome(root, services.namespace);
+  const names = await readdir(home).catch((reason: unknown) => {
+    if ((reason as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw reason;
+  });
+  return names.map((name) => join(home, name));
+}
+
+/** A daemon collects when a lease is deleted, and when that is asked of it waits until it is done. */
+async function collectGarbage({ leases }: Services): Promise<void> {
+  const call = { timeoutMs: CALL_MS };
+  const id = `containerd-client-sweep-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+  const lease = await leases.create({ id, expiresInMs: CALL_MS, ...call });
+  await leases.delete(lease, { ...call, sync: true });
+}

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Client,
+  type Container,
+  connect,
+  isDeadlineExceeded,
+  isNotFound,
+  unixTransport,
+} from "../../src/index.js";
+import { assertNothingLeft, taskState } from "./audit.js";
+import { guardianGone, guardiansOf, startChild } from "./child.js";
+import { clientFor } from "./client.js";
+import { countOf, countsBeyond, discard, IMAGE, start } from "./counter.js";
+import type { ChildWork } from "./operation-child.js";
+import { describeOnEachDaemon } from "./releases.js";
+import { RpcLedger } from "./rpc-ledger.js";
+
+describeOnEachDaemon("a guardian", (daemon) => {
+  let client: Client;
+  let container: Container;
+  let serial = 0;
+
+  before(async () => {
+    client = await clientFor(daemon(), "guardian");
+  });
+  after(() => client.close());
+  beforeEach(async () => {
+    ({ container } = await start(client, `g${++serial}`));
+    await countsBeyond(client, container, 2);
+  });
+  afterEach(async () => {
+    await discard(container);
+    for await (const image of client.images.list())
+      if (image.name !== IMAGE) await client.images.delete(image.name, { sync: true });
+    await client.sweep();
+    await assertNothingLeft(daemon(), client);
+  });
+
+  const work = (more: Partial<ChildWork>): ChildWork => {
+    const { address } = daemon();
+    return { address, namespace: client.namespace, id: container.id, ref: "cp:1", ...more };
+  };
+
+  /** Waits until the task runs, as `ctr` sees it, and counts on. */
+  const runsAgain = async () => {
+    for (let tries = 0; (await taskState(daemon(), client, container.id)) !== "RUNNING"; tries++) {
+      assert.ok(tries < 100, "the task stays paused");
+      await sleep(20);
+    }
+    await countsBeyond(client, container, await countOf(client, container));
+  };
+
+  const cases: readonly Partial<ChildWork>[] = [
+    { dieIn: "prepare" },
+    { dieIn: "pause" },
+    { dieIn: "pause", afterMs: 5 },
+    { dieIn: "capture" },
+    { dieIn: "capture", afterMs: 30 },
+    { dieIn: "capture", afterMs: 80, way: "daemon" },
+    { dieIn: "resume" },
+    { dieIn: "write" },
+    { dieIn: "register" },
+    { dieIn: "register", exit: true },
+    { dieIn: "exit", exit: true },
+  ];
+  for (const one of cases) {
+    it(`resumes the task when the process is killed: ${JSON.stringify(one)}`, async () => {
+      const child = startChild(work(one));
+      const said = await child.ended();
+      assert.ok(!said.includes("succeeded"), said.join(", "));
+      await runsAgain();
+      await guardianGone(child);
+      await runsAgain();
+    });
+  }
+
+  it("ends with its job, and the result says that it was there", async () => {
+    const child = startChild(work({}));
+    await child.says("capture");
+    assert.equal(guardiansOf(child).length, 1);
+    const said = await child.ended();
+    assert.ok(said.includes("guarded true"), said.join(", "));
+    await guardianGone(child);
+  });
+
+  it("resumes the task when the daemon is back that died as well", async () => {
+    const child = startChild(work({ dieIn: "capture" }));
+    await child.says("capture");
+    await daemon().kill();
+    await child.ended();
+    await sleep(500);
+    await daemon().start();
+    await runsAgain();
+    await guardianGone(child);
+    await runsAgain();
+  });
+
+  it("resumes the task of a process that hangs for too long, whose checkpoint then fails", async () => {
+    const child = startChild(work({ dieIn: "capture", signal: "SIGSTOP", maxPausedMs: 1_000 }));
+    await child.says("capture");
+    try {
+      await runsAgain();
+    } finally {
+      child.process.kill("SIGCONT");
+    }
+    const said = await child.ended();
+    assert.ok(said.includes("failed deadline_exceeded"), said.join(", "));
+    await runsAgain();
+    await assert.rejects(client.images.get("cp:1"), isNotFound);
+  });
+
+  it("is not there where it is not wanted, or cannot be; the result says so", async () => {
+    const { address } = daemon();
+    const plain = await connect({ address, namespace: client.namespace, guardian: false });
+    const opaque = await connect({
+      transport: new RpcLedger().wrap(unixTransport(address)),
+      namespace: client.namespace,
+    });
+    for (const [other, ref] of [
+      [plain, "cp:1"],
+      [opaque, "cp:2"],
+    ] as const) {
+      const { guarded } = await (await other.containers.get(container.id)).checkpoint(ref);
+      assert.equal(guarded, false);
+      await other.close();
+    }
+  });
+
+  it("is not needed where this process sees the time pass", async () => {
+    await assert.rejects(container.checkpoint("cp:1", [], { maxPausedMs: 1 }), (reason) => {
+      assert.ok(isDeadlineExceeded(reason));
+      assert.match(reason.message, /paused for more than 1 ms/);
+      assert.equal(reason.operation?.taskStatus, "running");
+      assert.deepEqual(reason.operation?.leftBehind, []);
+      return true;
+    });
+    await runsAgain();
+    await assert.rejects(client.images.get("cp:1"), isNotFound);
+  });
+});
