@@ -99,8 +99,11 @@ async function directoryFor(
   const id = `containerd-client-thaw-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
   operationsHere.add(id);
   cleanUp.atEnd(`lease ${id}`, async (end) => {
-    await services.leases.delete({ id }, end);
-    operationsHere.delete(id);
+    try {
+      await services.leases.delete({ id }, end);
+    } finally {
+      operationsHere.delete(id);
+    }
   });
   // Not with the caller's signal: a lease whose making was given up may be there all the same.
   await services.leases.create({ id, labels: workLabels(id, "thaw"), timeoutMs: LEASE_MS });
