@@ -9,6 +9,7 @@ import {
   isNotFound,
   unixTransport,
 } from "../../src/index.js";
+import { Relay } from "../rpc/relay.js";
 import { assertNothingLeft, taskState } from "./audit.js";
 import { guardianGone, guardiansOf, startChild } from "./child.js";
 import { clientFor } from "./client.js";
@@ -94,6 +95,39 @@ describeOnEachDaemon("a guardian", (daemon) => {
     await daemon().start();
     await runsAgain();
     await guardianGone(child);
+    await runsAgain();
+  });
+
+  it("stands by over TCP as well", async () => {
+    await using relay = await Relay.listen({ port: 0, host: "127.0.0.1" }, { path: daemon().address });
+    const child = startChild(work({ address: `tcp://127.0.0.1:${relay.port}`, dieIn: "capture" }));
+    await child.ended();
+    await runsAgain();
+    await guardianGone(child);
+    await runsAgain();
+  });
+
+  it("that dies as well leaves the rest to whoever recovers", async () => {
+    const child = startChild(work({ dieIn: "capture", signal: "SIGSTOP" }));
+    await child.says("capture");
+    for (const pid of [...guardiansOf(child), child.pid]) process.kill(pid, "SIGKILL");
+    await child.ended();
+    assert.equal(await taskState(daemon(), client, container.id), "PAUSED");
+    const recovered = await client.recover();
+    assert.deepEqual(
+      recovered.map(({ pause }) => pause),
+      ["resumed"],
+    );
+    await runsAgain();
+  });
+
+  it("that dies alone harms nothing; the result says so", async () => {
+    const child = startChild(work({ dieIn: "capture", signal: "SIGSTOP" }));
+    await child.says("capture");
+    for (const pid of guardiansOf(child)) process.kill(pid, "SIGKILL");
+    child.process.kill("SIGCONT");
+    const said = await child.ended();
+    assert.ok(said.includes("guarded false") && said.includes("succeeded"), said.join(", "));
     await runsAgain();
   });
 

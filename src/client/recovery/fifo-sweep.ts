@@ -17,7 +17,6 @@ export async function sweepFifos(services: Services, call: CallOptions): Promise
     const owner = parseOwner(await readFile(join(directory, FIFO_OWNER_FILE), "utf8").catch(() => undefined));
     if (owner !== undefined && fateOf(owner, directory) === "dead") left.push(directory);
   }
-  if (left.length === 0) return [];
   const used = await usedDirectories(services, call);
   return left.filter((directory) => !used.has(directory));
 }
