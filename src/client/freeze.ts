@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { CallOptions } from "../call-options.js";
+import { isContainerdError } from "../errors.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import type { Operation } from "./operation.js";
 import { TaskPause } from "./pause.js";
@@ -38,13 +40,12 @@ export async function freeze(
   });
   operation.enter("pause");
   const { signal } = operation.call;
-  watch.pausing();
-  await pause.begin({ signal });
-  for (let attempt = 1; dump && attempt < MOST_PAUSES && (await isInVfork(task.pid)); attempt++) {
+  for (let attempt = 1; ; attempt++) {
+    watch.pausing();
+    const frozen = await begun(pause, { signal }, attempt === MOST_PAUSES);
+    if (frozen && (!dump || attempt === MOST_PAUSES || !(await isInVfork(task.pid)))) break;
     await pause[Symbol.asyncDispose]();
     await sleep(attempt);
-    watch.pausing();
-    await pause.begin({ signal });
   }
   watch.paused();
   const startedAt = performance.now();
@@ -58,4 +59,15 @@ export async function freeze(
     },
     ms: () => (endedAt ?? performance.now()) - startedAt,
   };
+}
+
+/** Whether a pause began; it may not when processes come and go faster than they can be stopped. */
+async function begun(pause: TaskPause, call: CallOptions, last: boolean): Promise<boolean> {
+  try {
+    await pause.begin(call);
+    return true;
+  } catch (reason) {
+    if (last || !isContainerdError(reason, "aborted")) throw reason;
+    return false;
+  }
 }

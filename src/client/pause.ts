@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../call-options.js";
-import { FailedPreconditionError, isContainerdError } from "../errors.js";
+import { FailedPreconditionError, isFailedPrecondition, isNotFound } from "../errors.js";
 import { thaw } from "../guardian/thaw.js";
 import { frozenTask, isUnanswered } from "./recovery/frozen-task.js";
 import type { Services } from "./services.js";
@@ -45,8 +45,8 @@ export class TaskPause implements AsyncDisposable {
     try {
       await this.#task.freeze({ timeoutMs });
     } catch (reason) {
-      // Refused means not paused by us. Anything else may have paused it.
-      this.#maybePaused = !isContainerdError(reason) || isUnanswered(reason);
+      // Refused means not paused by us. Anything else may have paused it, or begun to.
+      this.#maybePaused = !isFailedPrecondition(reason) && !isNotFound(reason);
       throw reason;
     }
     signal?.throwIfAborted();

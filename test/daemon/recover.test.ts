@@ -6,6 +6,7 @@ import { after, afterEach, before, beforeEach, it } from "node:test";
 import { promisify } from "node:util";
 import { repositoryRoot } from "../../lab/repository.js";
 import { type Client, type Container, connect, isFailedPrecondition, type Task } from "../../src/index.js";
+import type { Lease, LeaseResource } from "../../src/leases/index.js";
 import { assertNothingLeft, taskState } from "./audit.js";
 import { startChild } from "./child.js";
 import { clientFor } from "./client.js";
@@ -58,6 +59,14 @@ describeOnEachDaemon("recovery", (daemon) => {
     const said = await child.ended();
     assert.ok(said.includes(more.dieIn ?? "capture"), said.join(", "));
     return child;
+  };
+  /** The leases of checkpoints. */
+  const ours = async () => {
+    const leases: Lease[] = [];
+    for await (const lease of client.leases.list()) {
+      if (lease.id.startsWith("containerd-client-checkpoint-")) leases.push(lease);
+    }
+    return leases;
   };
   const runs = async () => {
     assert.equal(await state(), "RUNNING");
@@ -141,6 +150,37 @@ describeOnEachDaemon("recovery", (daemon) => {
     const said = await child.ended();
     assert.ok(said.includes("succeeded"), said.join(", "));
     await runs();
+  });
+
+  it("believes a process elsewhere alive until its pause has lasted longer than it allowed", async () => {
+    await die({ maxPausedMs: 1_000 });
+    const [lease] = await ours();
+    assert.ok(lease);
+    const owner = JSON.parse(lease.labels["containerd-client.operation.owner"] ?? "") as object;
+    const resources: LeaseResource[] = [];
+    for await (const resource of client.leases.resources(lease)) resources.push(resource);
+    const intent = resources.find(({ id }) => id.startsWith("containerd-client-intent/paused/"));
+    assert.ok(intent);
+    await client.recover();
+    await client.sweep();
+    await task.freeze();
+    const labels = {
+      ...lease.labels,
+      "containerd-client.operation.owner": JSON.stringify({ ...owner, bootId: "elsewhere", host: "elsewhere 1" }),
+    };
+    const elsewhere = await client.leases.create({ id: lease.id, labels });
+    const [, , pid] = intent.id.split("/");
+    const until = (ms: number) => ({ ...intent, id: `containerd-client-intent/paused/${pid}/${Date.now() + ms}` });
+    const [lasting, over] = [until(0), until(-120_000)];
+    await client.leases.addResource(elsewhere, lasting);
+    assert.deepEqual(await client.recover(), []);
+    assert.equal(await state(), "PAUSED");
+    await client.leases.deleteResource(elsewhere, lasting);
+    await client.leases.addResource(elsewhere, over);
+    const [recovered] = await client.recover();
+    assert.equal(recovered?.pause, "resumed");
+    await runs();
+    await client.leases.delete(elsewhere);
   });
 
   it("leaves paused what somebody else has paused before", async () => {

@@ -1,4 +1,4 @@
-import { type Container, isContainerdError } from "../../src/index.js";
+import { type Container, isAlreadyExists, isCheckpointInProgress } from "../../src/index.js";
 import { COUNT, countsBeyond, discard, IMAGE } from "../daemon/counter.js";
 import type { FaultCases } from "./case.js";
 import type { Scene } from "./scene.js";
@@ -51,9 +51,7 @@ export async function* oneRef(scene: Scene, size: number): FaultCases {
   const results = await Promise.allSettled(Array.from({ length: size }, () => container.checkpoint(ref)));
   const wins = results.filter(({ status }) => status === "fulfilled").length;
   const refusals = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
-  const untyped = refusals.filter(
-    (reason) => !isContainerdError(reason, "already_exists") && !isContainerdError(reason, "failed_precondition"),
-  );
+  const untyped = refusals.filter((reason) => !isAlreadyExists(reason) && !isCheckpointInProgress(reason));
   const troubles = [
     ...(wins === 1 ? [] : [`${wins} won`]),
     ...untyped.map((reason) => `not a refusal: ${String(reason)}`),

@@ -18,6 +18,8 @@ const CALL_MS = 30_000;
 // While criu is at work in a task that its owner left, nobody else can do anything to it.
 const CRIU_MS = 60_000;
 const REST_MS = 100;
+// The clocks of two machines differ, and registering a checkpoint may hold a pause that ends its task.
+const OVERDUE_MS = 60_000;
 
 /** An operation with all the leases it has in the daemon. */
 export interface FoundOperation {
@@ -53,6 +55,12 @@ export async function intentsOf(services: Services, { leases }: FoundOperation, 
     }
   }
   return intents;
+}
+
+/** Whether a pause lasts longer than its operation allowed it, so that its owner is dead or hangs, wherever it is. */
+export async function isOverdue(services: Services, found: FoundOperation, call: CallOptions): Promise<boolean> {
+  const intents = await intentsOf(services, found, call);
+  return intents.some((intent) => intent.kind === "paused" && intent.untilAt.getTime() + OVERDUE_MS < Date.now());
 }
 
 /** What was done about the pause of an abandoned operation: as when thawing, or `nothing` when it had paused nothing. */
@@ -96,6 +104,7 @@ export async function withAbandoned<T>(
   services: Services,
   { id: abandonedId, containerId }: OperationRecord,
   act: (found: FoundOperation) => Promise<T>,
+  isStill: (found: FoundOperation) => boolean | Promise<boolean> = ({ record }) => isAbandoned(record),
 ): Promise<T | undefined> {
   const id = `containerd-client-recover-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
   const now = new Date();
@@ -108,7 +117,7 @@ export async function withAbandoned<T>(
     cleanUp.atEnd(`lock on operation ${abandonedId}`, (call) => releaseLock(services, lock, record, call));
     await acquireLock(services, lock, record, (holder) => takeOver(services, holder));
     const [found] = await findOperations(services, { timeoutMs: CALL_MS }, abandonedId);
-    return found !== undefined && isAbandoned(found.record) ? await act(found) : undefined;
+    return found !== undefined && (await isStill(found)) ? await act(found) : undefined;
   } finally {
     await cleanUp.run(false);
     operationsHere.delete(id);

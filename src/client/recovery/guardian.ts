@@ -46,9 +46,23 @@ export function useGuardian(transport: Transport): GuardianUse | undefined {
   const reach = reachOf(transport);
   // Where this file became part of a bundle there is no program beside it.
   if (reach === undefined || !existsSync(PROGRAM)) return undefined;
-  const started = new GuardianProcess(reach);
-  running.set(transport, started);
-  return started.use();
+  try {
+    const started = new GuardianProcess(reach);
+    running.set(transport, started);
+    return started.use();
+  } catch {
+    // No process can be started: the result says that there was none.
+    return undefined;
+  }
+}
+
+/** The same, as JSON can carry it. */
+function inText({ authority, path, tls }: Reach): Reach {
+  if (tls === undefined) return { authority, path };
+  const text = (pem: string | Uint8Array | undefined) =>
+    pem instanceof Uint8Array ? Buffer.from(pem).toString() : pem;
+  const { ca, cert, key, serverName } = tls;
+  return { authority, path, tls: { ca: text(ca), cert: text(cert), key: text(key), serverName } };
 }
 
 class GuardianProcess {
@@ -77,7 +91,7 @@ class GuardianProcess {
     stdout?.on("error", gone);
     this.#child.unref();
     this.#hold(false);
-    this.#tell({ kind: "connect", reach });
+    this.#tell({ kind: "connect", reach: inText(reach) });
   }
 
   get isThere(): boolean {

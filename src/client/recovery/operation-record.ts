@@ -71,7 +71,12 @@ export function operationOf({ labels, createdAt }: Lease): OperationRecord | und
 }
 
 /** Whether nobody works at it any more: its process is gone, or cannot be seen from here and its time is over. */
-export function isAbandoned({ owner, id, deadlineAt }: OperationRecord, now: number = Date.now()): boolean {
-  const fate = owner === undefined ? "unknown" : fateOf(owner, id);
-  return fate === "dead" || (fate === "unknown" && deadlineAt.getTime() < now);
+export function isAbandoned(record: OperationRecord, now: number = Date.now()): boolean {
+  if (isOutOfSight(record)) return record.deadlineAt.getTime() < now;
+  return record.owner !== undefined && fateOf(record.owner, record.id) === "dead";
+}
+
+/** Whether it cannot be told from here if its process lives. */
+export function isOutOfSight({ owner, id }: OperationRecord): boolean {
+  return owner === undefined || fateOf(owner, id) === "unknown";
 }

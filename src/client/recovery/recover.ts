@@ -6,10 +6,11 @@ import {
   type FoundOperation,
   findOperations,
   intentsOf,
+  isOverdue,
   type PauseOutcome,
   withAbandoned,
 } from "./abandoned.js";
-import { isAbandoned, type OperationRecord } from "./operation-record.js";
+import { isAbandoned, isOutOfSight, type OperationRecord } from "./operation-record.js";
 
 /**
  * How operations are recovered.
@@ -60,16 +61,24 @@ export async function recoverOperations(
   const { dryRun = false, ...call } = options;
   const recovered: RecoveredOperation[] = [];
   for (const found of await findOperations(services, call)) {
-    if (!isAbandoned(found.record)) continue;
     call.signal?.throwIfAborted();
+    if (!(await isRecoverable(services, found, call))) continue;
     const pause = dryRun ? await lookAt(services, found, call) : await recoverOne(services, found);
     recovered.push(recoveredOperation(found.record, pause));
   }
   return recovered;
 }
 
-async function recoverOne(services: Services, found: FoundOperation): Promise<RecoveredOperation["pause"]> {
-  return busyWhenLocked(() => withAbandoned(services, found.record, (own) => endAbandonedPause(services, own)));
+/** Nobody works at it any more; or that cannot be told from here, but it has a task paused for longer than it may. */
+async function isRecoverable(services: Services, found: FoundOperation, call: CallOptions): Promise<boolean> {
+  const { record } = found;
+  if (isAbandoned(record)) return true;
+  return isOutOfSight(record) && isOverdue(services, found, call);
+}
+
+async function recoverOne(services: Services, { record }: FoundOperation): Promise<RecoveredOperation["pause"]> {
+  const still = (own: FoundOperation) => isRecoverable(services, own, {});
+  return busyWhenLocked(() => withAbandoned(services, record, (own) => endAbandonedPause(services, own), still));
 }
 
 /** What comes of work on an abandoned operation, unless somebody else is at it. */
