@@ -9,6 +9,7 @@ import {
   isNotFound,
   unixTransport,
 } from "../../src/index.js";
+import { testCertificates } from "../client/certificates.js";
 import { Relay } from "../rpc/relay.js";
 import { assertNothingLeft, taskState } from "./audit.js";
 import { guardianGone, guardiansOf, startChild } from "./child.js";
@@ -105,6 +106,16 @@ describeOnEachDaemon("a guardian", (daemon) => {
     await runsAgain();
     await guardianGone(child);
     await runsAgain();
+  });
+
+  it("stands by over TLS as well, with a key in bytes", async () => {
+    const { ca, server, client: own } = await testCertificates();
+    const secure = { ...server, ca, requestCert: true, rejectUnauthorized: true };
+    await using relay = await Relay.listen({ port: 0, host: "127.0.0.1" }, { path: daemon().address }, secure);
+    const tls = { ca, cert: own.cert, key: Buffer.from(own.key) };
+    await using far = await connect({ address: `https://localhost:${relay.port}`, namespace: client.namespace, tls });
+    const { guarded } = await (await far.containers.get(container.id)).checkpoint("cp:1");
+    assert.equal(guarded, true);
   });
 
   it("that dies as well leaves the rest to whoever recovers", async () => {

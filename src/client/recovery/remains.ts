@@ -13,6 +13,8 @@ import { type Intent, parseIntent } from "./intent.js";
 import type { OperationRecord } from "./operation-record.js";
 
 const CALL_MS = 60_000;
+/** What has a directory with a task's memory in it. */
+const dumps: readonly string[] = ["checkpoint", "thaw"];
 
 /** What became of what an operation left; each thing in words, such as `ingest containerd-client-…/rw`. */
 export interface Remains {
@@ -41,7 +43,7 @@ export async function removeRemains(
     if (services.local) await file.remove();
     (services.local ? removed : onHost).push(file.name);
   }
-  if (!services.local && record.kind === "checkpoint") {
+  if (!services.local && dumps.includes(record.kind)) {
     const content = await services.introspection.contentRoot(call);
     const dump = content === undefined ? "" : dumpPath(dirname(content), services.namespace, record.id);
     if (dump !== "") onHost.push(`directory ${dump}, if it is there: containerd-client sweep, run there, removes it`);
