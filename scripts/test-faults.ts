@@ -7,7 +7,7 @@ import { type FaultCases, type FaultRow, tally } from "../test/faults/case.js";
 import { crowd, oneRef } from "../test/faults/crowd.js";
 import { cut } from "../test/faults/cut.js";
 import { diskFull } from "../test/faults/disk-full.js";
-import { killClient, ours } from "../test/faults/kill-client.js";
+import { killClient, ours, peer } from "../test/faults/kill-client.js";
 import { killDaemon } from "../test/faults/kill-daemon.js";
 import { killEngine } from "../test/faults/kill-engine.js";
 import { Scene, sceneDaemon } from "../test/faults/scene.js";
@@ -26,6 +26,11 @@ const rows: readonly Row[] = [
     fault: `kill -9 of the client at every boundary of a ${what}`,
     run: (scene: Scene) => killClient(scene, ours(what)),
   })),
+  {
+    name: "peer",
+    fault: "kill -9 of ctr at every boundary of its checkpoint",
+    run: (scene: Scene) => killClient(scene, peer),
+  },
   ...[300, 10_000].map((goneMs) => ({
     name: goneMs === 300 ? "daemon" : "daemon-long",
     fault: `kill -9 of the daemon at every boundary, back after ${goneMs} ms`,
@@ -56,7 +61,7 @@ async function main(): Promise<void> {
   if (release === undefined) throw new Error(`No release ${values.release}; there are ${releaseNames.join(", ")}`);
   const why = await whyNoLab();
   if (why !== undefined) throw new Error(`The faults need a containerd with criu: ${why}`);
-  const wanted = rows.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const wanted = rows.filter(({ name }) => (positionals.length === 0 ? name !== "peer" : positionals.includes(name)));
   const results: FaultRow[] = [];
   for (const { fault, run } of wanted) {
     // A daemon for each row: what one breaks does not spoil the next.

@@ -85,6 +85,11 @@ export class Auditor {
     return manifests.map(({ digest }) => digest).filter((digest) => !blobs.has(digest));
   }
 
+  /** Resumes a task, if it is paused. */
+  async thaw(id: string): Promise<void> {
+    await this.#daemon.ctr(["-n", this.#namespace, "tasks", "resume", id], { allowFailure: true });
+  }
+
   /** Removes a container with its task and snapshot, as far as they are there. */
   async discard(id: string): Promise<void> {
     for (const args of [

@@ -43,6 +43,16 @@ export function ours(what: string): Killed {
   };
 }
 
+/** The same checkpoint by the daemon's own `ctr`. */
+export const peer: Killed = {
+  name: "checkpoint by ctr",
+  start: ({ daemon, client, container }, address, ref) => {
+    const words = ["containers", "checkpoint", "--image", "--rw", "--task", container.id, ref];
+    const args = ["--address", address, "--namespace", client.namespace, ...words];
+    return spawn(daemon.binaries.ctr, args, { stdio: ["ignore", "ignore", "inherit"] });
+  },
+};
+
 /**
  * Kills the one who asks at every boundary of its calls: the first, the second, … until it comes through alive. One second
  * after each death the task must run; what is half done must not look whole; and a sweep must leave nothing.

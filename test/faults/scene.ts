@@ -40,7 +40,11 @@ export class Scene implements AsyncDisposable {
 
   /** Puts a new counting container in the place of the old one. */
   async renew(): Promise<void> {
-    if (this.container !== undefined) await discard(this.container);
+    if (this.container !== undefined) {
+      // A frozen task would not die.
+      await this.auditor.thaw(this.container.id);
+      await discard(this.container);
+    }
     this.container = await this.client.containers.create(this.fresh("counter"), {
       image: IMAGE,
       args: COUNT,
