@@ -22,8 +22,9 @@ export interface CriuOptions {
 }
 
 /**
- * How the memory goes into the daemon's store. `directory`: dumped into a directory of ours in the daemon's root, and packed
- * from there while the task runs on. `daemon`: dumped and packed by the daemon while the task stands still.
+ * How memory and files go into the daemon's store. `directory`: the memory is dumped into a directory of ours in the daemon's
+ * root, changed files are copied beside it, and both are packed while the task runs on. `daemon`: all is dumped and packed
+ * while the task stands still.
  */
 export type CheckpointWay = "directory" | "daemon";
 
@@ -59,7 +60,7 @@ export interface CheckpointPlan {
   criu: CriuOptions;
   /** How the writable layer is packed. */
   rwCompression: RWCompression;
-  /** How the memory goes into the store. `undefined`: through a directory where that can be done. */
+  /** How memory and files go into the store. `undefined`: through a directory where that can be done. */
   way: CheckpointWay | undefined;
   /** Annotations of the caller's own for the index. */
   readonly annotations: Record<string, string>;
@@ -114,10 +115,10 @@ export function withCheckpointTaskExit(): CheckpointOption {
 }
 
 /**
- * Says how the memory goes into the daemon's store. With no word about it that is through a `directory` wherever this process
- * may write to the daemon's root: the pause is then no longer than criu needs, and the disk holds the memory twice for a
- * while. Else, and where criu itself must end the task, it is the way of the `daemon`. `cost.way` tells which it was; to ask
- * for `directory` is to fail, before anything is frozen, where there is none.
+ * Says how memory and files go into the daemon's store. With no word about it that is through a `directory` wherever this
+ * process may write to the daemon's root: the pause is then hardly longer than criu needs, and the disk holds the memory twice
+ * for a while. Else, and where criu itself must end the task, it is the way of the `daemon`. `cost.way` tells which it was; to
+ * ask for `directory` is to fail, before anything is frozen, where there is none.
  */
 export function withCheckpointWay(way: CheckpointWay): CheckpointOption {
   return (plan) => {

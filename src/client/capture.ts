@@ -5,10 +5,11 @@ import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import { type Dump, dumpTask } from "./dump.js";
 import { freeze, type Pause } from "./freeze.js";
 import type { Operation } from "./operation.js";
-import type { CapturePrepared } from "./prepare-capture.js";
+import type { CapturePrepared, PackRW } from "./prepare-capture.js";
 import type { Progress } from "./progress.js";
 import type { Services } from "./services.js";
 import type { Task } from "./task.js";
+import { together } from "./together.js";
 import { watchIngests } from "./watch-ingests.js";
 
 /** Memory and filesystem of one instant, in the daemon's store. */
@@ -17,7 +18,7 @@ export interface Captured {
   readonly way: CheckpointWay;
   /** Milliseconds of criu's dump; in the daemon's way with its packing. */
   readonly dumpMs: number;
-  /** Milliseconds it took to pack a dump in a directory. */
+  /** Milliseconds it took to pack what lies in a directory. */
   readonly packMs: number;
   readonly task?: Descriptor | undefined;
   readonly spec?: Descriptor | undefined;
@@ -29,8 +30,8 @@ export interface Captured {
 const EXIT_MS = 30_000;
 
 /**
- * Dumps the memory and packs the writable layer inside one pause, both at once. Without an exit the pause ends here, before a
- * dump in a directory is packed; with one it lasts until the checkpoint is registered.
+ * Captures memory and writable layer inside one pause, both at once. Without an exit the pause ends here, before what lies in a
+ * directory is packed; with one it lasts until the checkpoint is registered.
  */
 export async function capture(
   services: Services,
@@ -46,15 +47,19 @@ export async function capture(
   const at = new Date();
   const stopWatching = progress.wanted ? watchIngests(services, operation, progress) : () => {};
   try {
-    const { rw, dump } = await dumpAndPackRW(services, plan, target, prepared, operation);
+    const { packRW, dump } = await dumpAndCaptureRW(services, plan, target, prepared, operation);
     if (!plan.exit) {
       operation.enter("resume");
       await pause.end();
     }
     operation.enter("write");
     const packingSince = performance.now();
-    const stored = await dump?.descriptors(rw, operation);
+    const packing = packRW?.() ?? Promise.resolve(undefined);
+    const [stored, rw] = await together([dump?.descriptors(packing, operation), packing]);
     const packMs = prepared.directory === undefined ? 0 : performance.now() - packingSince;
+    prepared.directory?.remove().catch(() => {
+      // It is tried again at the end, and told then.
+    });
     if (criuEnds(plan) && stored !== undefined) {
       operation.rescue(`it keeps ${stored.task.digest}, the memory of a task that criu has ended, until it expires`);
     }
@@ -79,26 +84,26 @@ export async function capture(
   }
 }
 
-async function dumpAndPackRW(
+async function dumpAndCaptureRW(
   services: Services,
   plan: CheckpointPlan,
   target: CheckpointTarget,
-  { packRW, directory }: CapturePrepared,
+  { captureRW, directory }: CapturePrepared,
   operation: Operation,
-): Promise<{ readonly rw: Descriptor | undefined; readonly dump: Dump | undefined }> {
+): Promise<{ readonly packRW: PackRW | undefined; readonly dump: Dump | undefined }> {
   const stop = new AbortController();
   const signals = [operation.call.signal, stop.signal].filter((signal) => signal !== undefined);
   const call = { ...operation.call, signal: AbortSignal.any(signals) };
   const dumping = target.parts.task
     ? dumpTask(services, target, plan.criu, criuEnds(plan), directory, call)
     : Promise.resolve(undefined);
-  const packing = packRW === undefined ? Promise.resolve(undefined) : packRW(call);
+  const capturing = captureRW?.(call) ?? Promise.resolve(undefined);
   // One half failing makes the other pointless; but the pause may only end when neither is at work any more.
-  for (const half of [dumping, packing]) half.catch(() => stop.abort());
-  const settled = await Promise.allSettled([dumping, packing]);
+  for (const half of [dumping, capturing]) half.catch(() => stop.abort());
+  const settled = await Promise.allSettled([dumping, capturing]);
   operation.call.signal?.throwIfAborted();
   throwFirst(settled, stop.signal);
-  return { rw: await packing, dump: await dumping };
+  return { packRW: await capturing, dump: await dumping };
 }
 
 function throwFirst(settled: readonly PromiseSettledResult<unknown>[], stopped: AbortSignal): void {

@@ -47,11 +47,11 @@ export interface CheckpointCost {
   readonly totalMs: number;
   /** Milliseconds the task stood still; 0 when it was not paused by us. */
   readonly pausedMs: number;
-  /** How the memory went into the store; see `withCheckpointWay()`. */
+  /** How memory and files went into the store; see `withCheckpointWay()`. */
   readonly way: CheckpointWay;
   /** Milliseconds of criu's dump, which is the most of the pause; in the daemon's way they include packing. 0 without a task. */
   readonly dumpMs: number;
-  /** Milliseconds it took to pack a dump in a directory into the store, after the pause; 0 in the daemon's way. */
+  /** Milliseconds it took to pack what lay in a directory into the store, after the pause; 0 in the daemon's way. */
   readonly packMs: number;
   /** Bytes of each part that was written. */
   readonly bytes: CheckpointBytes;

@@ -15,6 +15,8 @@ const OTHERS = 0o077;
 
 /** A directory for criu's images, which only we and the daemon can enter. */
 export interface DumpDirectory extends DumpSpace {
+  /** Where criu's images lie in it. */
+  readonly images: string;
   /** Takes it away with all that is in it. Happens by itself when the operation ends. */
   remove(): Promise<void>;
 }
@@ -47,6 +49,7 @@ export async function makeDumpDirectory(
   const { root, content } = shared;
   const home = dumpHome(root, services.namespace);
   const path = dumpPath(root, services.namespace, operation.id);
+  const images = join(path, "images");
   const remove = once(() => rm(path, { recursive: true, force: true }));
   try {
     await mkdir(home, { mode: OWNER_ONLY, recursive: true });
@@ -55,12 +58,13 @@ export async function makeDumpDirectory(
     // The same operation may have been begun before, by a process that died.
     await rm(path, { recursive: true, force: true });
     await mkdir(path, { mode: OWNER_ONLY });
+    await mkdir(images, { mode: OWNER_ONLY });
   } catch (reason) {
     if (isErrno(reason, "EACCES", "EPERM", "EROFS")) return undefined;
     if (!isErrno(reason, "ENOSPC", "EDQUOT")) throw reason;
     throw new ResourceExhaustedError(`Cannot make ${path}: the disk is full`, { cause: reason });
   }
-  return { path, content, bytes, remove };
+  return { path, images, content, bytes, remove };
 }
 
 async function requireOurs(path: string): Promise<void> {

@@ -28,6 +28,11 @@ export async function requireDumpSpace({ path, content, bytes }: DumpSpace, pack
   if (packed && here.dev !== there.dev) await requireFree(content, bytes + SPARE_BYTES);
 }
 
+/** Whether there is room for further files in the directory of a dump, and for them packed, when the dump has its own. */
+export async function hasRoomFor({ path, bytes }: DumpSpace, more: number): Promise<boolean> {
+  return 2 * (bytes + more) + SPARE_BYTES <= (await freeBytes(path));
+}
+
 /** Names the directory whose disk is full, what is needed there and what is free; other failures pass as they are. */
 export async function explainFull(reason: unknown, { path, content, bytes }: DumpSpace): Promise<unknown> {
   if (!(reason instanceof Error)) return reason;

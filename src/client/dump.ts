@@ -20,7 +20,7 @@ export interface Dump {
   readonly ms: number;
   /** Where it is in the store, packed first when it lies in a directory. Containerd before 2.0 may have to be asked in a roundabout way, once the writable layer is known too. */
   descriptors(
-    rw: Descriptor | undefined,
+    rw: Promise<Descriptor | undefined>,
     operation: Operation,
   ): Promise<{ readonly task: Descriptor; readonly spec: Descriptor }>;
 }
@@ -41,7 +41,7 @@ export async function dumpTask(
   if (task === undefined) throw new InternalError(`Container ${record.id} has no task to dump`);
   const startedAt = performance.now();
   const dumped = (descriptors: Dump["descriptors"]): Dump => ({ ms: performance.now() - startedAt, descriptors });
-  const message = criuOptionsMessage(criu, exit, directory?.path);
+  const message = criuOptionsMessage(criu, exit, directory?.images);
   try {
     const made = await task.dump(message, call);
     if (directory !== undefined) {
@@ -51,7 +51,7 @@ export async function dumpTask(
   } catch (reason) {
     // Containerd 1.6 and 1.7 stop when the spec is in the store from an earlier checkpoint, after the memory was
     // written: https://github.com/containerd/containerd/pull/8401
-    if (isAlreadyExists(reason)) return dumped((rw, operation) => leased(services, target, rw, operation));
+    if (isAlreadyExists(reason)) return dumped(async (rw, operation) => leased(services, target, await rw, operation));
     throw await withCriuLog(services, reason, criu.workPath);
   }
 }

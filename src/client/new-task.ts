@@ -62,7 +62,7 @@ export async function createTask(services: Services, id: string, options: NewTas
   const ours = dump !== undefined && images === "" && takesImagePath(record.runtime);
   const thaw = ours ? await beginThaw(services, id, dump, options) : undefined;
   try {
-    const changes = thaw === undefined ? runtimeOptions : { ...runtimeOptions, criuImagePath: thaw.path };
+    const changes = thaw === undefined ? runtimeOptions : { ...runtimeOptions, criuImagePath: thaw.images };
     const merged = changes && mergeRuntimeOptions(id, record.runtime, changes);
     const mounts =
       record.snapshotKey === "" ? [] : await services.snapshots(record.snapshotter).mounts(record.snapshotKey, options);

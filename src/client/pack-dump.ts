@@ -21,11 +21,11 @@ export async function packDump(
   directory: DumpDirectory,
   operation: Operation,
 ): Promise<{ readonly task: Descriptor; readonly spec: Descriptor }> {
-  if (!(await readdir(directory.path)).includes("inventory.img")) {
-    throw new DataLossError(`Cannot checkpoint container ${record.id}: criu left no inventory in ${directory.path}`);
+  if (!(await readdir(directory.images)).includes("inventory.img")) {
+    throw new DataLossError(`Cannot checkpoint container ${record.id}: criu left no inventory in ${directory.images}`);
   }
   if (record.spec === undefined) throw new DataLossError(`Cannot checkpoint container ${record.id}: it has no spec`);
-  const images = { type: "bind", source: directory.path, options: ["ro", "rbind"] };
+  const images = { type: "bind", source: directory.images, options: ["ro", "rbind"] };
   const [tar, spec] = await together([
     services.diffs.diff([], [images], {
       ...operation.call,
@@ -39,8 +39,5 @@ export async function packDump(
       operation.call,
     ),
   ]);
-  directory.remove().catch(() => {
-    // It is tried again at the end, and told then.
-  });
   return { task: { ...tar, mediaType: CheckpointMediaType.task }, spec };
 }

@@ -20,8 +20,8 @@ const LEASE_MS = 60_000;
 
 /** A dump as files in a directory of ours, for a task to be thawed from. */
 export interface Thaw {
-  /** The directory; it fills until `unpacked` resolves. */
-  readonly path: string;
+  /** Where the files lie; they are all there when `unpacked` resolves. */
+  readonly images: string;
   /** Resolves when all is there, and is what it should be. */
   readonly unpacked: Promise<void>;
   /** Takes it away. Happens by itself when the task has started or is removed, and when the client is closed. */
@@ -122,7 +122,7 @@ function startThaw(archive: DumpArchive, directory: DumpDirectory, cleanUp: Clea
   // Whoever makes the task waits for it, but not yet.
   unpacked.catch(() => {});
   return {
-    path: directory.path,
+    images: directory.images,
     unpacked,
     end: once(async () => {
       stop.abort(new CanceledError("The task to be thawed is gone, or the client was closed"));
@@ -134,7 +134,7 @@ function startThaw(archive: DumpArchive, directory: DumpDirectory, cleanUp: Clea
 
 async function unpack(archive: DumpArchive, directory: DumpDirectory, call: CallOptions): Promise<void> {
   try {
-    await archive.unpack(directory.path, call);
+    await archive.unpack(directory.images, call);
     await archive.close();
   } catch (reason) {
     throw await explainFull(reason, directory);

@@ -24,6 +24,7 @@ import {
   withCheckpointTaskExit,
   withCheckpointWay,
 } from "../../src/index.js";
+import { digester } from "../../src/oci/digest.js";
 import { readTar } from "../../src/tar/tar.js";
 import { assertNothingLeft, seen } from "./audit.js";
 import { clientFor } from "./client.js";
@@ -335,6 +336,47 @@ describeOnEachDaemon("checkpoint", (daemon) => {
       const ours = await members("directory");
       assert.ok(ours.length > 10, ours.join("\n"));
       assert.deepEqual(ours, await members("daemon"));
+    });
+
+    it("packs the same changes as the daemon does while the task stands still", async () => {
+      const changes = [
+        "rm /bin/[ && rm -r /etc && mkdir /etc && echo new > /etc/new",
+        "chmod 4711 /bin/busybox && touch /owned && chown 7:8 /owned",
+        "mkdir -p /deep/er && ln -s ../nowhere /deep/link && mkfifo /deep/fifo && touch -d @1 /deep/old",
+        "echo one > /one && ln /one /deep/two && dd if=/dev/zero of=/sparse bs=1 count=1 seek=5M",
+        "rm -r /tmp; cd /deep && mkdir $(printf %0200d 0) && mv er 'with space, and:comma' && echo 1 > /count",
+      ].join(" && ");
+      const { container } = await start(client, next(), ["sh", "-c", `(${changes}); while :; do sleep 1; done`]);
+      containers.push(container);
+      await countOf(client, container);
+      const changed = async (way: "directory" | "daemon") => {
+        let copied: string[] = [];
+        const { rw, cost } = await container.checkpoint(`cp:${way}`, [withCheckpointWay(way)], {
+          onProgress: ({ phase }) => {
+            if (phase === "write") copied = readdirSync(home(), { recursive: true, encoding: "utf8" });
+          },
+        });
+        assert.equal(cost.way, way);
+        assert.equal(copied.filter((path) => path.endsWith("/upper/etc/new")).length, way === "directory" ? 1 : 0);
+        assert.ok(rw);
+        const found: string[] = [];
+        for await (const { body, modifiedAt, ...header } of readTar(client.content.read(rw))) {
+          const hash = digester();
+          for await (const chunk of body) hash.update(chunk);
+          // Of what is deleted, containerd before 2.0 says when it found that out.
+          const at = header.name.includes(".wh.") ? {} : { modifiedAt };
+          found.push(JSON.stringify({ ...header, ...at, digest: hash.digest() }));
+        }
+        return found;
+      };
+      const ours = await changed("directory");
+      assert.deepEqual(ours, await changed("daemon"));
+      for (const name of ["bin/.wh.[", "etc/.wh.passwd", "etc/new", "deep/two", "sparse"]) {
+        assert.ok(
+          ours.some((line) => line.includes(`"name":"${name}"`)),
+          `${name} in ${ours.join("\n")}`,
+        );
+      }
     });
 
     it("keeps the dump to its owner, and takes it away when the call is cut short", async () => {

@@ -70,8 +70,8 @@ describeOnEachDaemon(
       const task = await (await restored()).newTask({ checkpoint: "cp:1" });
       const [name = "", ...others] = await readdir(home());
       assert.deepEqual(others, []);
-      const directory = join(home(), name);
-      assert.equal((await stat(directory)).mode & 0o777, 0o700);
+      const directory = join(home(), name, "images");
+      for (const path of [dirname(directory), directory]) assert.equal((await stat(path)).mode & 0o777, 0o700);
       const images = await readdir(directory);
       assert.ok(images.includes("inventory.img"), images.join(" "));
       for (const image of images) assert.equal((await stat(join(directory, image))).mode & 0o777, 0o600, image);
