@@ -37,6 +37,7 @@ export async function freeze(
       operation.abandonPause();
       throw reason;
     }
+    await watch.settle();
   });
   operation.enter("pause");
   const { signal } = operation.call;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CallFailure, type DaemonCalls } from "./daemon-calls.js";
+import { isThere } from "./freezer.js";
 import type { WatchedPause } from "./messages.js";
 import { type FrozenTask, thaw } from "./thaw.js";
 
@@ -34,19 +35,25 @@ export async function endPause(calls: DaemonCalls, pause: WatchedPause, certain:
     },
   };
   let quietSince = Date.now();
+  let seenRunning = false;
   for (let rest = SHORTEST_REST_MS; Date.now() < end; rest = Math.min(rest * 2, LONGEST_REST_MS)) {
     try {
       const did = await thaw(task);
       if (did === "gone") return;
       const hopeless = did === "split" && pause.freezer === undefined;
-      if (did === "healed" || (did === "split" && !hopeless)) quietSince = Date.now();
+      if (did !== "ran" && !hopeless) quietSince = Date.now();
+      seenRunning = did !== "split";
       const over = certain || resumed;
       const quietMs = over ? (pause.freezer === undefined ? 0 : AFTERMATH_MS) : LATE_PAUSE_MS;
       if (did !== "split" && Date.now() - quietSince >= quietMs) return;
       if (hopeless && Date.now() - quietSince > LATE_PAUSE_MS) return;
     } catch (reason) {
       if (!(reason instanceof CallFailure)) throw reason;
-      quietSince = Date.now();
+      // Without a daemon to ask: here the process can be seen, where the freezer can.
+      if (pause.freezer !== undefined && !isThere(pause.pid)) return;
+      // A daemon that goes away once the task runs leaves nothing to wait for but the time that is waited anyway.
+      if (!seenRunning) quietSince = Date.now();
+      else if (Date.now() - quietSince > LATE_PAUSE_MS) return;
     }
     await sleep(rest);
   }

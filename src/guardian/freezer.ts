@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -57,6 +58,11 @@ export async function isKernelFrozen({ path, version }: Freezer): Promise<boolea
     if (isGone(reason)) return undefined;
     throw reason;
   }
+}
+
+/** Whether there is a process of that number. */
+export function isThere(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
 }
 
 /** Whether somebody traces the process, as criu does while it dumps. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { findFreezer, setKernelFrozen } from "../../src/guardian/freezer.js";
 import {
   type Client,
   type Container,
@@ -154,6 +155,38 @@ describeOnEachDaemon("a guardian", (daemon) => {
     assert.ok(said.includes("failed deadline_exceeded"), said.join(", "));
     await runsAgain();
     await assert.rejects(client.images.get("cp:1"), isNotFound);
+  });
+
+  it("gives up when the task is gone with the daemon", async () => {
+    const { pid } = await container.task();
+    const child = startChild(work({ dieIn: "capture", signal: "SIGSTOP" }));
+    await child.says("capture");
+    await daemon().kill();
+    child.process.kill("SIGKILL");
+    await child.ended();
+    assert.equal(guardiansOf(child).length, 1);
+    const freezer = await findFreezer(pid, `/${client.namespace}/${container.id}`);
+    assert.ok(freezer);
+    process.kill(pid, "SIGKILL");
+    await setKernelFrozen(freezer, false);
+    await guardianGone(child);
+    await daemon().start();
+  });
+
+  it("has no say any more when a checkpoint has failed: somebody else's pause stays", async () => {
+    const stop = new AbortController();
+    const attempt = container.checkpoint("cp:1", [], {
+      signal: stop.signal,
+      onProgress: ({ phase }) => {
+        if (phase === "capture") stop.abort();
+      },
+    });
+    await assert.rejects(attempt);
+    await daemon().ctr(["-n", client.namespace, "task", "pause", container.id]);
+    await sleep(3_000);
+    assert.equal(await taskState(daemon(), client, container.id), "PAUSED");
+    await daemon().ctr(["-n", client.namespace, "task", "resume", container.id]);
+    await runsAgain();
   });
 
   it("is not there where it is not wanted, or cannot be; the result says so", async () => {

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { repositoryRoot } from "../../lab/repository.js";
 import { type Client, type Container, connect, isFailedPrecondition, type Task } from "../../src/index.js";
 import type { Lease, LeaseResource } from "../../src/leases/index.js";
+import { Relay } from "../rpc/relay.js";
 import { assertNothingLeft, taskState } from "./audit.js";
 import { startChild } from "./child.js";
 import { clientFor } from "./client.js";
@@ -221,6 +222,28 @@ describeOnEachDaemon("recovery", (daemon) => {
     assert.equal(recovered?.pause, "healed");
     await runs();
     await using _pause = await task.pause();
+  });
+
+  it("of such a task from afar says so, keeps the word about it, and makes no checkpoint of it", async () => {
+    await using relay = await Relay.listen({ port: 0, host: "127.0.0.1" }, { path: daemon().address });
+    await using far = await connect({ address: `tcp://127.0.0.1:${relay.port}`, namespace: client.namespace });
+    await die();
+    const { path, thawed } = await freezerOf(task.pid);
+    await writeFile(path, thawed);
+    const [recovered] = await far.recover();
+    assert.equal(recovered?.pause, "split");
+    const { kept, removed } = await far.sweep();
+    assert.match(kept.join(), /it says that the task of container r\d+ is paused/);
+    assert.deepEqual(removed, []);
+    const same = await far.containers.get(container.id);
+    await assert.rejects(same.checkpoint("cp:1"), (reason) => {
+      assert.ok(isFailedPrecondition(reason));
+      assert.match(reason.hint ?? "", /containerd-client recover/);
+      return true;
+    });
+    const [healed] = await client.recover();
+    assert.equal(healed?.pause, "healed");
+    await runs();
   });
 
   it("heals a task that the kernel holds and the shim believes running", async () => {

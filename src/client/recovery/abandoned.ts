@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../../call-options.js";
-import { isNotFound } from "../../errors.js";
+import { FailedPreconditionError, isNotFound } from "../../errors.js";
 import { type Thawed, thaw } from "../../guardian/thaw.js";
 import type { Lease } from "../../leases/lease.js";
 import { CleanUp } from "../clean-up.js";
@@ -124,10 +124,21 @@ export async function withAbandoned<T>(
   }
 }
 
-/** Ends what an abandoned operation has paused, and removes what it left, so that another one can have its place. */
+/**
+ * Ends what an abandoned operation has paused, and removes what it left, so that another one can have its place.
+ *
+ * @throws {FailedPreconditionError} when its task cannot be resumed from here
+ */
 export async function takeOver(services: Services, record: OperationRecord): Promise<void> {
   await withAbandoned(services, record, async (found) => {
-    await endAbandonedPause(services, found);
+    if ((await endAbandonedPause(services, found)) === "split") throw split(record);
     await removeRemains(services, found, await intentsOf(services, found, { timeoutMs: CALL_MS }));
   });
+}
+
+function split({ containerId }: OperationRecord): FailedPreconditionError {
+  return new FailedPreconditionError(
+    `Container ${containerId} was left in the middle of a checkpoint, and the daemon neither resumes nor pauses it`,
+    { hint: "Run containerd-client recover on the daemon's machine." },
+  );
 }

@@ -50,18 +50,18 @@ export function fateOf(owner: Owner, operationId: string): "alive" | "dead" | "u
 }
 
 /** Reads what a label says about an owner; `undefined` when it says nothing. */
-export function parseOwner(text: string | undefined): Owner | undefined {
-  if (text === undefined) return undefined;
-  const { pid, ...rest } = fieldsOf(text);
-  const [startTicks, bootId, pidNamespace, host, instance] = [
-    "startTicks",
-    "bootId",
-    "pidNamespace",
-    "host",
-    "instance",
-  ].map((name) => (typeof rest[name] === "string" ? rest[name] : "")) as [string, string, string, string, string];
-  if (typeof pid !== "number") return undefined;
-  return { pid, startTicks, bootId, pidNamespace, host, instance };
+export function parseOwner(label: string | undefined): Owner | undefined {
+  const said = fieldsOf(label ?? "");
+  const text = (field: string): string => (typeof said[field] === "string" ? said[field] : "");
+  if (typeof said["pid"] !== "number") return undefined;
+  return {
+    pid: said["pid"],
+    startTicks: text("startTicks"),
+    bootId: text("bootId"),
+    pidNamespace: text("pidNamespace"),
+    host: text("host"),
+    instance: text("instance"),
+  };
 }
 
 function fieldsOf(text: string): Readonly<Record<string, unknown>> {

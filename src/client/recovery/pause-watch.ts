@@ -91,14 +91,17 @@ export class PauseWatch {
    * @throws {DeadlineExceededError} when it took too long
    */
   async release(call: CallOptions): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#over = true;
-    const [there] = await Promise.all([
-      this.#guard?.done(),
-      this.#services.leases.deleteResource(this.#options.lease, this.#resource, call),
-    ]);
-    this.#guarded &&= there === true;
+    await Promise.all([this.settle(), this.#services.leases.deleteResource(this.#options.lease, this.#resource, call)]);
     this.#require();
+  }
+
+  /** To be called when the task runs again, or was not paused, and nothing else matters any more. */
+  async settle(): Promise<void> {
+    clearTimeout(this.#timer);
+    if (this.#over) return;
+    this.#over = true;
+    const there = await this.#guard?.done();
+    this.#guarded &&= there === true;
   }
 
   /** To be called when the task could not be resumed. */

@@ -70,13 +70,14 @@ export async function recoverOperations(
 }
 
 /** Nobody works at it any more; or that cannot be told from here, but it has a task paused for longer than it may. */
-async function isRecoverable(services: Services, found: FoundOperation, call: CallOptions): Promise<boolean> {
+export async function isRecoverable(services: Services, found: FoundOperation, call: CallOptions): Promise<boolean> {
   const { record } = found;
   if (isAbandoned(record)) return true;
   return isOutOfSight(record) && isOverdue(services, found, call);
 }
 
-async function recoverOne(services: Services, { record }: FoundOperation): Promise<RecoveredOperation["pause"]> {
+/** Ends what an operation has paused, unless somebody else is at it. */
+export async function recoverOne(services: Services, { record }: FoundOperation): Promise<RecoveredOperation["pause"]> {
   const still = (own: FoundOperation) => isRecoverable(services, own, {});
   return busyWhenLocked(() => withAbandoned(services, record, (own) => endAbandonedPause(services, own), still));
 }
@@ -91,7 +92,8 @@ export async function busyWhenLocked<T>(work: () => Promise<T | undefined>): Pro
   }
 }
 
-async function lookAt(
+/** What would have to be done about its pause. */
+export async function lookAt(
   services: Services,
   found: FoundOperation,
   call: CallOptions,

@@ -5,11 +5,19 @@ import type { CallOptions } from "../../call-options.js";
 import { dumpHome } from "../dump-directory.js";
 import type { Services } from "../services.js";
 import { sharedRoot } from "../shared-root.js";
-import { endAbandonedPause, findOperations, intentsOf, withAbandoned } from "./abandoned.js";
+import { type FoundOperation, findOperations, intentsOf, withAbandoned } from "./abandoned.js";
 import { sweepFifos } from "./fifo-sweep.js";
-import { isAbandoned } from "./operation-record.js";
+import { isAbandoned, type OperationRecord } from "./operation-record.js";
 import { operationsHere } from "./owner.js";
-import { busyWhenLocked, type RecoveredOperation, type RecoverOptions, recoveredOperation } from "./recover.js";
+import {
+  busyWhenLocked,
+  isRecoverable,
+  lookAt,
+  type RecoveredOperation,
+  type RecoverOptions,
+  recoveredOperation,
+  recoverOne,
+} from "./recover.js";
 import { type Remains, removeRemains } from "./remains.js";
 
 /**
@@ -39,27 +47,22 @@ export async function sweepOperations(services: Services, options: RecoverOption
   const alive = new Set<string>();
   const all: Remains[] = [];
   for (const found of await findOperations(services, call)) {
-    const { record } = found;
-    if (!isAbandoned(record)) {
-      alive.add(record.id);
-      continue;
-    }
     call.signal?.throwIfAborted();
+    const { record } = found;
+    const abandoned = isAbandoned(record);
+    if (!abandoned) alive.add(record.id);
+    if (!abandoned && !(await isRecoverable(services, found, call))) continue;
     if (dryRun) {
-      const paused = (await intentsOf(services, found, call)).some(({ kind }) => kind === "paused");
-      operations.push(recoveredOperation(record, paused ? "paused" : "nothing"));
-      all.push({ removed: found.leases.map(({ id }) => `lease ${id}`), kept: [], onHost: [] });
+      operations.push(recoveredOperation(record, await lookAt(services, found, call)));
+      if (abandoned) all.push({ removed: found.leases.map(({ id }) => `lease ${id}`), kept: [], onHost: [] });
       continue;
     }
-    const done = await busyWhenLocked(() =>
-      withAbandoned(services, record, async (own) => {
-        const pause = await endAbandonedPause(services, own);
-        all.push(await removeRemains(services, own, await intentsOf(services, own, { timeoutMs: CALL_MS })));
-        return pause;
-      }),
-    );
-    if (done === "busy") alive.add(record.id);
-    operations.push(recoveredOperation(record, done));
+    const pause = await recoverOne(services, found);
+    operations.push(recoveredOperation(record, pause));
+    if (!abandoned) continue;
+    const remains = pause === "split" ? stillPaused(record) : await busyWhenLocked(() => removeOne(services, found));
+    if (remains === "busy") alive.add(record.id);
+    else all.push(remains);
   }
   const directories = [
     ...dumps.filter((path) => {
@@ -79,6 +82,21 @@ export async function sweepOperations(services: Services, options: RecoverOption
     ],
     kept: all.flatMap(({ kept }) => kept),
     onHost: [...new Set(all.flatMap(({ onHost }) => onHost))],
+  };
+}
+
+function removeOne(services: Services, { record }: FoundOperation): Promise<Remains | undefined> {
+  return withAbandoned(services, record, async (own) =>
+    removeRemains(services, own, await intentsOf(services, own, { timeoutMs: CALL_MS })),
+  );
+}
+
+/** What says that a task is paused must stay as long as it may be. */
+function stillPaused({ id, containerId }: OperationRecord): Remains {
+  return {
+    removed: [],
+    kept: [`lease ${id}: it says that the task of container ${containerId} is paused`],
+    onHost: [],
   };
 }
 
