@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { cpus, release, totalmem } from "node:os";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Client, type Container, connect } from "containerd-client";
+import { type CheckpointResult, type Client, type Container, connect } from "containerd-client";
 import { busyboxImage } from "../lab/busybox-image.js";
 import { type Daemon, startDaemon } from "../lab/daemon.js";
 import { whyNoLab } from "../lab/preflight.js";
@@ -17,7 +17,8 @@ import { Table } from "./statistics.js";
 const NAMESPACE = "bench";
 const IMAGE = "docker.io/library/bench:1";
 const OURS = "containerd-client";
-const PROCESS = "containerd-client, its process";
+const BY_DAEMON = "containerd-client, the daemon's way";
+const PROCESS = "containerd-client, from process start";
 const CTR = "ctr";
 
 interface Case {
@@ -127,15 +128,28 @@ async function ready(container: Container): Promise<void> {
   }
 }
 
+/** What a restore left in the daemon's temporary directory, in MiB; takes it away, or the next one would be slower for it. */
+async function leftBehind(temporary: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(temporary, { recursive: true })) bytes += (await stat(join(temporary, name))).size;
+  for (const name of await readdir(temporary)) await rm(join(temporary, name), { recursive: true });
+  return Math.round(bytes / 2 ** 20);
+}
+
 interface Bench {
   readonly daemon: Daemon;
   readonly client: Client;
   readonly metrics: string;
+  /** The daemon's temporary directory. */
+  readonly temporary: string;
   readonly table: Table;
   readonly rounds: number;
 }
 
-async function runCase({ daemon, client, metrics, table, rounds }: Bench, { name, args }: Case): Promise<void> {
+async function runCase(
+  { daemon, client, metrics, temporary, table, rounds }: Bench,
+  { name, args }: Case,
+): Promise<void> {
   const id = `bench-${name.replaceAll(/\W/g, "")}`;
   const container = await client.containers.create(id, { image: IMAGE, args });
   const task = await container.newTask();
@@ -157,6 +171,12 @@ async function runCase({ daemon, client, metrics, table, rounds }: Bench, { name
   const pauses = new PauseWatch(client);
   await sleep(200);
   let pause = 0;
+  const refs: Readonly<Record<string, string>> = {
+    [OURS]: "cp:ours",
+    [CTR]: "cp:ctr",
+    [BY_DAEMON]: "cp:daemon",
+    [PROCESS]: "cp:process",
+  };
   const timed = async (row: string, who: string, act: () => Promise<{ ms: number; peakMiB?: number }>) => {
     const before = await callsAnswered(metrics);
     const { ms, peakMiB } = await act();
@@ -165,21 +185,28 @@ async function runCase({ daemon, client, metrics, table, rounds }: Bench, { name
     table.add(`${row}, ${name}: calls`, who, calls);
     if (peakMiB !== undefined) table.add(`${row}, ${name}: peak MiB`, who, peakMiB);
   };
-  const inProcess = (act: () => Promise<void>) => async () => {
+  const inProcess = (act: () => Promise<unknown>) => async () => {
     const startedAt = performance.now();
     await act();
     return { ms: performance.now() - startedAt };
   };
+  const checkpoint = (who: string, act: () => Promise<CheckpointResult>) =>
+    inProcess(async () => {
+      const { cost } = await act();
+      table.add(`checkpoint, ${name}: criu's dump ms`, who, cost.dumpMs);
+      table.add(`checkpoint, ${name}: packing ms`, who, cost.packMs);
+    });
   for (let round = 0; round < rounds; round++) {
     const ways: [string, () => Promise<{ ms: number; peakMiB?: number }>][] = [
-      [OURS, inProcess(() => operations.checkpoint(client, id, "cp:ours"))],
+      [OURS, checkpoint(OURS, () => operations.checkpoint(client, id, "cp:ours"))],
       [CTR, () => measured(ctr("containers", "checkpoint", "--image", "--rw", "--task", id, "cp:ctr"))],
+      [BY_DAEMON, checkpoint(BY_DAEMON, () => operations.checkpointByDaemon(client, id, "cp:daemon"))],
       [PROCESS, () => measured(node("checkpoint", id, "cp:process"))],
     ];
     for (const [who, act] of ways) {
       await timed("checkpoint", who, act);
       table.add(`checkpoint, ${name}: paused ms`, who, await pauses.last(id, pause++));
-      const ref = { [OURS]: "cp:ours", [CTR]: "cp:ctr", [PROCESS]: "cp:process" }[who] ?? "";
+      const ref = refs[who] ?? "";
       if (round < rounds - 1) await client.images.delete(ref, { sync: true });
     }
   }
@@ -192,10 +219,11 @@ async function runCase({ daemon, client, metrics, table, rounds }: Bench, { name
       [PROCESS, () => measured(node("restore", id, "cp:ctr"))],
     ] as const) {
       await timed("restore", who, act);
+      table.add(`restore, ${name}: MiB of memory left on the disk`, who, await leftBehind(temporary));
       await discard(await client.containers.get(id));
     }
   }
-  for (const ref of ["cp:ours", "cp:ctr", "cp:process"]) await client.images.delete(ref, { sync: true });
+  for (const ref of Object.values(refs)) await client.images.delete(ref, { sync: true });
 }
 
 async function main(): Promise<void> {
@@ -205,12 +233,15 @@ async function main(): Promise<void> {
   if (why !== undefined) throw new Error(`The bench needs a containerd with criu: ${why}`);
   const metrics = `127.0.0.1:${20_000 + (process.pid % 20_000)}`;
   const extraToml = `[metrics]\n  address = "${metrics}"`;
-  await using daemon = await startDaemon("v21", { extraToml, progress: (line) => process.stderr.write(`${line}\n`) });
+  const temporary = await mkdtemp(join(tmpdir(), "bench-"));
+  await using _temporary = { [Symbol.asyncDispose]: () => rm(temporary, { recursive: true }) };
+  const progress = (line: string) => process.stderr.write(`${line}\n`);
+  await using daemon = await startDaemon("v21", { extraToml, env: { TMPDIR: temporary }, progress });
   await using client = await connect({ address: daemon.address, namespace: NAMESPACE });
   await busyboxImage(client, IMAGE);
-  const table = new Table();
-  const bench = { daemon, client, metrics, table, rounds };
-  for (const one of [idle, memory(values.quick === true ? 64 : 256)]) await runCase(bench, one);
+  const table = new Table(CTR);
+  const bench = { daemon, client, metrics, temporary, table, rounds };
+  for (const one of [idle, memory(values.quick === true ? 64 : 300)]) await runCase(bench, one);
   const { version } = await client.version();
   const [cpu] = cpus();
   const machine = {

@@ -1,13 +1,17 @@
-import { type Client, type Container, connect } from "containerd-client";
+import { type CheckpointResult, type Client, connect, withCheckpointWay } from "containerd-client";
 
-/** The two things that are timed, as a user writes them. */
+/** What is timed, as a user writes it. */
 export const operations = {
-  async checkpoint(client: Client, id: string, ref: string): Promise<void> {
+  async checkpoint(client: Client, id: string, ref: string): Promise<CheckpointResult> {
     const container = await client.containers.get(id);
-    await container.checkpoint(ref);
+    return container.checkpoint(ref);
+  },
+  async checkpointByDaemon(client: Client, id: string, ref: string): Promise<CheckpointResult> {
+    const container = await client.containers.get(id);
+    return container.checkpoint(ref, [withCheckpointWay("daemon")]);
   },
   async restore(client: Client, id: string, ref: string): Promise<void> {
-    const container: Container = await client.restore(id, ref);
+    const container = await client.restore(id, ref);
     const task = await container.newTask({ checkpoint: ref });
     await task.start();
   },

@@ -16,7 +16,13 @@ export function spreadOf(numbers: readonly number[]): Spread {
 
 /** Measurements by what was measured and who did it. */
 export class Table {
+  readonly #peer: string;
   readonly #rows = new Map<string, Map<string, number[]>>();
+
+  /** `peer` is who the others are compared with. */
+  constructor(peer: string) {
+    this.#peer = peer;
+  }
 
   /** Adds one measurement. */
   add(row: string, who: string, value: number): void {
@@ -25,13 +31,13 @@ export class Table {
     columns.set(who, [...(columns.get(who) ?? []), value]);
   }
 
-  /** All rows, with the ratio of the first column's median to the second's. */
+  /** All rows, with the ratio of each median to that of the peer. */
   rows(): { row: string; who: string; n: number; spread: Spread; ratio: number | undefined }[] {
     return [...this.#rows].flatMap(([row, columns]) => {
-      const [, peer] = [...columns.values()];
-      return [...columns].map(([who, values], at) => {
+      const peer = columns.get(this.#peer);
+      return [...columns].map(([who, values]) => {
         const spread = spreadOf(values);
-        const ratio = at === 0 && peer !== undefined ? spread.median / spreadOf(peer).median : undefined;
+        const ratio = who === this.#peer || peer === undefined ? undefined : spread.median / spreadOf(peer).median;
         return { row, who, n: values.length, spread, ratio };
       });
     });

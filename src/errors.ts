@@ -37,7 +37,11 @@ export interface OperationFailure {
   readonly leftBehind: readonly string[];
 }
 
-/** Facts an error may carry beside its message. */
+/**
+ * Facts an error may carry beside its message.
+ *
+ * @inline
+ */
 export interface ErrorFacts {
   /** The reason below this one. */
   readonly cause?: unknown;
@@ -157,6 +161,9 @@ export class AbortedError extends ContainerdError<"aborted"> {
   }
 }
 
+/** Another checkpoint or restore is at work on the same container, or makes the same image. Nothing was changed. */
+export class CheckpointInProgressError extends AbortedError {}
+
 /** An offset or length lies outside the content. */
 export class OutOfRangeError extends ContainerdError<"out_of_range"> {
   /** Makes one. */
@@ -269,6 +276,11 @@ export function isUnavailable(error: unknown): error is UnavailableError {
 /** Whether `error` says that the object is in the wrong state. */
 export function isFailedPrecondition(error: unknown): error is FailedPreconditionError {
   return isContainerdError(error, "failed_precondition");
+}
+
+/** Whether `error` says that another checkpoint or restore is at work on the same container, or makes the same image. */
+export function isCheckpointInProgress(error: unknown): error is CheckpointInProgressError {
+  return isContainerdError(error, "aborted") && error.name === CheckpointInProgressError.name;
 }
 
 /** Whether `error` says that the daemon does not know the call. */

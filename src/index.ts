@@ -16,9 +16,9 @@ export {
   withCheckpointPart,
   withCheckpointRuntime,
   withCheckpointRW,
-  withCheckpointShortPause,
   withCheckpointTask,
   withCheckpointTaskExit,
+  withCheckpointWay,
 } from "./checkpoint/plan.js";
 export {
   type RestoreOption,
@@ -48,7 +48,6 @@ export type { Mount } from "./client/mount.js";
 export type { Namespaces } from "./client/namespaces.js";
 export type { NewTaskOptions } from "./client/new-task.js";
 export type { Process } from "./client/process.js";
-export type { OperationProgress } from "./client/progress.js";
 export type { CheckpointSource } from "./client/restoring.js";
 export type { Snapshots } from "./client/snapshots.js";
 export { streamIO } from "./client/stream-io.js";
@@ -58,15 +57,16 @@ export {
   AbortedError,
   AlreadyExistsError,
   CanceledError,
+  CheckpointInProgressError,
   ContainerdError,
   DataLossError,
   DeadlineExceededError,
   type ErrorCode,
-  type ErrorFacts,
   FailedPreconditionError,
   InternalError,
   InvalidArgumentError,
   isAlreadyExists,
+  isCheckpointInProgress,
   isContainerdError,
   isDataLoss,
   isDeadlineExceeded,

@@ -15,6 +15,9 @@ export interface CriuSetting {
 /** The annotation of a runtime spec that names criu's configuration file. */
 export const CRIU_CONFIG_ANNOTATION = "org.criu.config";
 
+/** The label that names the criu configuration file written for a container; the file goes when the container goes. */
+export const CRIU_CONFIG_LABEL = "containerd-client.criu-config";
+
 const openTcp: CriuSetting = { what: "established TCP connections", line: "tcp-established" };
 const fileLocks: CriuSetting = { what: "file locks", line: "file-locks" };
 const externalUnixSockets: CriuSetting = { what: "external unix sockets", line: "ext-unix-sk" };

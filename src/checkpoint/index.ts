@@ -21,6 +21,7 @@ export {
   type CheckpointPart,
   type CheckpointPartContext,
   type CheckpointPlan,
+  type CheckpointWay,
   type CriuOptions,
   planCheckpoint,
   type RWCompression,
@@ -30,9 +31,9 @@ export {
   withCheckpointPart,
   withCheckpointRuntime,
   withCheckpointRW,
-  withCheckpointShortPause,
   withCheckpointTask,
   withCheckpointTaskExit,
+  withCheckpointWay,
 } from "./plan.js";
 export {
   type CriuConfig,

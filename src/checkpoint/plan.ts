@@ -21,6 +21,13 @@ export interface CriuOptions {
   readonly workPath?: string | undefined;
 }
 
+/**
+ * How memory and files go into the daemon's store. `directory`: the memory is dumped into a directory of ours in the daemon's
+ * root, changed files are copied beside it, and both are packed while the task runs on. `daemon`: all is dumped and packed
+ * while the task stands still.
+ */
+export type CheckpointWay = "directory" | "daemon";
+
 /** How the writable layer is packed. */
 export type RWCompression = "gzip" | "zstd" | "none";
 
@@ -53,8 +60,8 @@ export interface CheckpointPlan {
   criu: CriuOptions;
   /** How the writable layer is packed. */
   rwCompression: RWCompression;
-  /** The memory is packed after the pause instead of within it, where that can be done. */
-  shortPause: boolean;
+  /** How memory and files go into the store. `undefined`: through a directory where that can be done. */
+  way: CheckpointWay | undefined;
   /** Annotations of the caller's own for the index. */
   readonly annotations: Record<string, string>;
   /** Labels of the caller's own for the image record. */
@@ -108,13 +115,14 @@ export function withCheckpointTaskExit(): CheckpointOption {
 }
 
 /**
- * Shortens the pause to what criu itself needs: it dumps into a directory of ours beside the daemon's content, and the
- * memory is packed from there while the task runs on. The whole takes longer, and the disk holds the memory twice meanwhile.
- * Where the daemon's files are not on this machine the daemon's own way is taken; `cost.way` tells which it was.
+ * Says how memory and files go into the daemon's store. With no word about it that is through a `directory` wherever this
+ * process may write to the daemon's root: the pause is then hardly longer than criu needs, and the disk holds the memory twice
+ * for a while. Else, and where criu itself must end the task, it is the way of the `daemon`. `cost.way` tells which it was; to
+ * ask for `directory` is to fail, before anything is frozen, where there is none.
  */
-export function withCheckpointShortPause(): CheckpointOption {
+export function withCheckpointWay(way: CheckpointWay): CheckpointOption {
   return (plan) => {
-    plan.shortPause = true;
+    plan.way = way;
   };
 }
 
@@ -139,6 +147,11 @@ export function withCheckpointLabels(labels: Readonly<Record<string, string>>): 
   };
 }
 
+/** Whether criu itself must end the task: its peers would see their connections close if anybody else did. */
+export function criuEnds({ exit, criu }: CheckpointPlan): boolean {
+  return exit && criu.openTcp === true;
+}
+
 /** Where no part is asked for by name, the checkpoint holds everything the container has. */
 export function planCheckpoint(options: readonly CheckpointOption[]): CheckpointPlan {
   const plan: CheckpointPlan = {
@@ -149,7 +162,7 @@ export function planCheckpoint(options: readonly CheckpointOption[]): Checkpoint
     exit: false,
     criu: {},
     rwCompression: "gzip",
-    shortPause: false,
+    way: undefined,
     annotations: {},
     labels: {},
     parts: [],
@@ -166,6 +179,14 @@ export function planCheckpoint(options: readonly CheckpointOption[]): Checkpoint
     throw new InvalidArgumentError("Cannot end the task after this checkpoint: its memory is not part of it", {
       hint: "Add withCheckpointTask(), or end the task yourself.",
     });
+  }
+  if (plan.way === "directory" && criuEnds(plan)) {
+    throw new InvalidArgumentError(
+      "Cannot dump into a directory and have criu end the task: it would be lost with it",
+      {
+        hint: "Leave out withCheckpointWay(), or openTcp, or withCheckpointTaskExit().",
+      },
+    );
   }
   for (const key of Object.keys(plan.annotations)) {
     if (/^(io\.containerd\.|containerd-client\.|org\.opencontainers\.image\.ref\.name$)/.test(key)) {

@@ -7,6 +7,8 @@ import type { Descriptor } from "../oci/descriptor.js";
 export interface TarMember {
   /** Its name, without a leading `./`. */
   readonly name: string;
+  /** Whether it is a regular file: not a directory, a link or a device. */
+  readonly isFile: boolean;
   /** Bytes of content; 0 for all but regular files. */
   readonly size: number;
   /** Where the content starts in the tar. */
@@ -57,7 +59,8 @@ export async function* listTarMembers(
     }
     const name = pax.path ?? ustarName(header);
     pax = {};
-    yield { name: name.replace(/^(\.\/)+/, ""), size: type === "0" || type === "\0" ? size : 0, offset: content };
+    const isFile = type === "0" || type === "\0";
+    yield { name: name.replace(/^(\.\/)+/, ""), isFile, size: isFile ? size : 0, offset: content };
   }
 }
 

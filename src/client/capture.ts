@@ -1,22 +1,25 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { CallOptions } from "../call-options.js";
-import type { CheckpointPlan, RWCompression } from "../checkpoint/plan.js";
+import { type CheckpointPlan, type CheckpointWay, criuEnds } from "../checkpoint/plan.js";
 import { InternalError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP, MEDIA_TYPE_LAYER_ZSTD } from "../oci/media-types.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
-import { dumpTask } from "./dump.js";
-import { dumpDirectory } from "./dump-directory.js";
+import { type Dump, dumpTask } from "./dump.js";
+import { freeze, type Pause } from "./freeze.js";
 import type { Operation } from "./operation.js";
+import type { CapturePrepared, PackRW } from "./prepare-capture.js";
 import type { Progress } from "./progress.js";
 import type { Services } from "./services.js";
 import type { Task } from "./task.js";
-import { isInVfork } from "./vfork.js";
+import { together } from "./together.js";
+import { watchIngests } from "./watch-ingests.js";
 
 /** Memory and filesystem of one instant, in the daemon's store. */
 export interface Captured {
   readonly at: Date;
-  readonly way: "directory" | "daemon";
+  readonly way: CheckpointWay;
+  /** Milliseconds of criu's dump; in the daemon's way with its packing. */
+  readonly dumpMs: number;
+  /** Milliseconds it took to pack what lies in a directory. */
+  readonly packMs: number;
   readonly task?: Descriptor | undefined;
   readonly spec?: Descriptor | undefined;
   readonly rw?: Descriptor | undefined;
@@ -24,72 +27,83 @@ export interface Captured {
   release(exit: boolean): Promise<number>;
 }
 
-const rwMediaType: { readonly [C in RWCompression]: string } = {
-  gzip: MEDIA_TYPE_LAYER_GZIP,
-  zstd: MEDIA_TYPE_LAYER_ZSTD,
-  none: MEDIA_TYPE_LAYER,
-};
-
 const EXIT_MS = 30_000;
-const POLL_MS = 150;
-const MOST_PAUSES = 25;
 
 /**
- * Dumps the memory and packs the writable layer inside one pause, both at once. Without an exit the pause ends here;
- * with one it lasts until the checkpoint is registered.
+ * Captures memory and writable layer inside one pause, both at once. Without an exit the pause ends here, before what lies in a
+ * directory is packed; with one it lasts until the checkpoint is registered.
  */
 export async function capture(
   services: Services,
   plan: CheckpointPlan,
   target: CheckpointTarget,
+  prepared: CapturePrepared,
   operation: Operation,
   progress: Progress,
 ): Promise<Captured> {
-  const packRW = target.parts.rw ? await prepareRW(services, plan, target, operation) : undefined;
-  const criuEndsIt = plan.exit && plan.criu.openTcp === true;
-  const directory =
-    target.parts.task && plan.shortPause && !criuEndsIt ? await dumpDirectory(services, target, operation) : undefined;
-  const pause = await freeze(target, target.parts.task && services.local, operation);
+  if (criuEnds(plan) && target.task !== undefined) await operation.announceEnd(target.task);
+  const pause = await freeze(services, target, target.parts.task && services.local, operation);
   operation.enter("capture");
   const at = new Date();
-  const watching = progress.wanted ? watchIngests(services, operation, progress) : undefined;
+  const stopWatching = progress.wanted ? watchIngests(services, operation, progress) : () => {};
+  try {
+    const { packRW, dump } = await dumpAndCaptureRW(services, plan, target, prepared, operation);
+    if (!plan.exit) {
+      operation.enter("resume");
+      await pause.end();
+    }
+    operation.enter("write");
+    const packingSince = performance.now();
+    const packing = packRW?.() ?? Promise.resolve(undefined);
+    const [stored, rw] = await together([dump?.descriptors(packing, operation), packing]);
+    const packMs = prepared.directory === undefined ? 0 : performance.now() - packingSince;
+    prepared.directory?.remove().catch(() => {
+      // It is tried again at the end, and told then.
+    });
+    if (criuEnds(plan) && stored !== undefined) {
+      operation.rescue(`it keeps ${stored.task.digest}, the memory of a task that criu has ended, until it expires`);
+    }
+    return {
+      at,
+      way: prepared.directory === undefined ? "daemon" : "directory",
+      dumpMs: dump?.ms ?? 0,
+      packMs,
+      task: stored?.task,
+      spec: stored?.spec,
+      rw,
+      release: async (exit) => {
+        if (exit) {
+          operation.enter("exit");
+          await endTask(target.task, criuEnds(plan), pause);
+        }
+        return pause.ms();
+      },
+    };
+  } finally {
+    stopWatching();
+  }
+}
+
+async function dumpAndCaptureRW(
+  services: Services,
+  plan: CheckpointPlan,
+  target: CheckpointTarget,
+  { captureRW, directory }: CapturePrepared,
+  operation: Operation,
+): Promise<{ readonly packRW: PackRW | undefined; readonly dump: Dump | undefined }> {
   const stop = new AbortController();
   const signals = [operation.call.signal, stop.signal].filter((signal) => signal !== undefined);
   const call = { ...operation.call, signal: AbortSignal.any(signals) };
   const dumping = target.parts.task
-    ? dumpTask(services, target, plan.criu, criuEndsIt, directory, call)
+    ? dumpTask(services, target, plan.criu, criuEnds(plan), directory, call)
     : Promise.resolve(undefined);
-  const packing = packRW === undefined ? Promise.resolve(undefined) : packRW(call);
+  const capturing = captureRW?.(call) ?? Promise.resolve(undefined);
   // One half failing makes the other pointless; but the pause may only end when neither is at work any more.
-  for (const half of [dumping, packing]) half.catch(() => stop.abort());
-  const settled = await Promise.allSettled([dumping, packing]);
-  watching?.();
+  for (const half of [dumping, capturing]) half.catch(() => stop.abort());
+  const settled = await Promise.allSettled([dumping, capturing]);
   operation.call.signal?.throwIfAborted();
   throwFirst(settled, stop.signal);
-  const rw = await packing;
-  if (!plan.exit) {
-    operation.enter("resume");
-    await pause.end();
-  }
-  operation.enter("write");
-  const dump = await (await dumping)?.descriptors(rw, operation);
-  if (criuEndsIt && dump !== undefined) {
-    operation.rescue(`it keeps ${dump.task.digest}, the memory of a task that criu has ended, until it expires`);
-  }
-  return {
-    at,
-    way: directory === undefined ? "daemon" : "directory",
-    task: dump?.task,
-    spec: dump?.spec,
-    rw,
-    release: async (exit) => {
-      if (exit) {
-        operation.enter("exit");
-        await endTask(target.task, criuEndsIt, pause);
-      }
-      return pause.ms();
-    },
-  };
+  return { packRW: await capturing, dump: await dumping };
 }
 
 function throwFirst(settled: readonly PromiseSettledResult<unknown>[], stopped: AbortSignal): void {
@@ -98,55 +112,6 @@ function throwFirst(settled: readonly PromiseSettledResult<unknown>[], stopped: 
   const cause = failures.find((reason) => reason !== stopped.reason) ?? failures[0];
   if (cause instanceof Error) throw cause;
   if (failures.length > 0) throw new InternalError("Capturing the container failed", { cause });
-}
-
-/** Everything the diff needs is made before the freeze. */
-async function prepareRW(
-  services: Services,
-  plan: CheckpointPlan,
-  { record, parent }: CheckpointTarget,
-  operation: Operation,
-): Promise<(call: CallOptions) => Promise<Descriptor>> {
-  const snapshots = services.snapshots(record.snapshotter);
-  const view = operation.ref("parent");
-  operation.atEnd(`snapshot ${view}`, (call) => snapshots.remove(view, call));
-  const [lower, upper] = await Promise.all([
-    snapshots.view(view, parent, operation.call),
-    snapshots.mounts(record.snapshotKey, operation.call),
-  ]);
-  const options = { mediaType: rwMediaType[plan.rwCompression], ref: operation.ref("rw") };
-  return (call) => services.diffs.diff(lower, upper, { ...call, ...options });
-}
-
-interface Pause {
-  end(): Promise<void>;
-  ms(): number;
-}
-
-/**
- * Pauses a running task, at a moment that criu can dump; one that does not run, or was paused by somebody else, is left as
- * it is.
- */
-async function freeze({ task, status }: CheckpointTarget, dump: boolean, operation: Operation): Promise<Pause> {
-  if (task === undefined || status !== "running") return { end: async () => {}, ms: () => 0 };
-  operation.enter("pause");
-  let pause = await task.pause({ signal: operation.call.signal });
-  for (let attempt = 1; dump && attempt < MOST_PAUSES && (await isInVfork(task.pid)); attempt++) {
-    await pause[Symbol.asyncDispose]();
-    await sleep(attempt);
-    pause = await task.pause({ signal: operation.call.signal });
-  }
-  const startedAt = performance.now();
-  operation.onFailure(`pause of ${task.id}`, async () => pause[Symbol.asyncDispose]());
-  let endedAt: number | undefined;
-  return {
-    end: async () => {
-      if (endedAt !== undefined) return;
-      await pause[Symbol.asyncDispose]();
-      endedAt = performance.now();
-    },
-    ms: () => (endedAt ?? performance.now()) - startedAt,
-  };
 }
 
 /** The frozen task gets its SIGKILL first: when the freeze ends it dies before it runs another instruction. */
@@ -163,26 +128,4 @@ async function endTask(task: Task | undefined, criuEndsIt: boolean, pause: Pause
   } else {
     await task.wait(call);
   }
-}
-
-/** Tells how far the daemon's two writers are; what it cannot learn it leaves unsaid. */
-function watchIngests(services: Services, operation: Operation, progress: Progress): () => void {
-  const stop = new AbortController();
-  const poll = async (): Promise<void> => {
-    const call = { signal: stop.signal };
-    while (!stop.signal.aborted) {
-      const ours = new Set<string>();
-      for await (const { id, type } of services.leases.resources(operation.lease, call)) {
-        if (type === "ingests") ours.add(id);
-      }
-      for await (const { ref, offset } of services.content.statuses([], call)) {
-        if (ours.has(ref)) progress.bytes(ref === operation.ref("rw") ? "rw" : "task", offset);
-      }
-      await sleep(POLL_MS, undefined, call);
-    }
-  };
-  poll().catch(() => {
-    // Progress is a courtesy: the capture itself reports what is wrong with the connection.
-  });
-  return () => stop.abort();
 }

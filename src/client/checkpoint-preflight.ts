@@ -77,6 +77,27 @@ export async function preflight(
   };
 }
 
+/**
+ * Looks again at what may have changed before the operation was alone.
+ *
+ * @throws {AlreadyExistsError} when somebody made an image of the name meanwhile
+ * @throws {FailedPreconditionError} when the task is in another state now
+ */
+export async function requireUnchanged(
+  services: Services,
+  target: CheckpointTarget,
+  call: CallOptions,
+): Promise<CheckpointTarget> {
+  const { record, ref, parts } = target;
+  const [found] = await Promise.all([
+    target.task && orUndefined(findTask(services, record.id, call)),
+    refuseTaken(services, ref, call),
+  ]);
+  const status = found?.status ?? "absent";
+  if (parts.task) refuseState(record.id, status);
+  return { ...target, task: found?.task, status };
+}
+
 async function refuseTaken(services: Services, ref: string, call: CallOptions): Promise<void> {
   const taken = await orUndefined(services.images.get(ref, call));
   if (taken === undefined) return;

@@ -2,25 +2,39 @@ import { CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { type Checkpoint, checkpointIndex, parseCheckpoint } from "../checkpoint/document.js";
 import { CheckpointMediaType } from "../checkpoint/media-types.js";
-import { type CheckpointOption, type CheckpointPlan, planCheckpoint } from "../checkpoint/plan.js";
+import { type CheckpointOption, type CheckpointPlan, type CheckpointWay, planCheckpoint } from "../checkpoint/plan.js";
 import { writeBlob } from "../content/blob.js";
 import { gcLabels } from "../content/walk.js";
 import { DataLossError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { encodeIndex } from "../oci/image-index.js";
 import { MEDIA_TYPE_INDEX } from "../oci/media-types.js";
+import type { Platform } from "../oci/platform.js";
 import { encodeAny, packAny } from "../typeurl.js";
 import { type Captured, capture } from "./capture.js";
-import { type CheckpointTarget, preflight } from "./checkpoint-preflight.js";
+import { type CheckpointTarget, preflight, requireUnchanged } from "./checkpoint-preflight.js";
 import { criuOptionsMessage } from "./criu-options.js";
-import { type Operation, operate } from "./operation.js";
+import { explainFull } from "./dump-space.js";
+import { operate } from "./operate.js";
+import type { Operation } from "./operation.js";
+import { prepareCapture } from "./prepare-capture.js";
 import { type OperationProgress, Progress } from "./progress.js";
+import { earlierImage, endingLabels, repetitionLabels } from "./recovery/repeated.js";
+import { resolveCheckpoint } from "./restoring.js";
 import type { Services } from "./services.js";
+import { together } from "./together.js";
 
 /** What the caller of a checkpoint may set beside its options. `timeoutMs` bounds the whole operation, not one call. */
 export interface CheckpointCall extends CallOptions {
   /** Told about each phase, and about the bytes written so far where the daemon can tell. */
   readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
+  /**
+   * Names the call, so that it can be repeated with the same words whatever became of it: a checkpoint that is complete is
+   * returned, one that was cut short is begun anew, one under way is left alone. Letters, digits, dots, dashes, underscores.
+   */
+  readonly operationId?: string | undefined;
+  /** Milliseconds the task may be paused; then it is resumed and the checkpoint fails. Default: ten minutes. */
+  readonly maxPausedMs?: number | undefined;
 }
 
 /**
@@ -33,11 +47,12 @@ export interface CheckpointCost {
   readonly totalMs: number;
   /** Milliseconds the task stood still; 0 when it was not paused by us. */
   readonly pausedMs: number;
-  /**
-   * How the memory went into the store: dumped into a directory of ours and packed while the task ran on, or packed by the
-   * daemon while the task stood still, which is the only way when its files are not on this machine.
-   */
-  readonly way: "directory" | "daemon";
+  /** How memory and files went into the store; see `withCheckpointWay()`. */
+  readonly way: CheckpointWay;
+  /** Milliseconds of criu's dump, which is the most of the pause; in the daemon's way they include packing. 0 without a task. */
+  readonly dumpMs: number;
+  /** Milliseconds it took to pack what lay in a directory into the store, after the pause; 0 in the daemon's way. */
+  readonly packMs: number;
   /** Bytes of each part that was written. */
   readonly bytes: CheckpointBytes;
 }
@@ -60,8 +75,13 @@ export interface CheckpointBytes {
 export interface CheckpointResult extends Checkpoint {
   /** The image record it is registered under. */
   readonly ref: string;
-  /** What it cost. */
+  /** What it cost; nothing when it was there already. */
   readonly cost: CheckpointCost;
+  /**
+   * Whether a guardian stood by while the task was paused: a process that would have resumed it, had this one died. There is none
+   * for a task that was not paused, over a transport of the caller's own, or where the client was told so.
+   */
+  readonly guarded: boolean;
   /** What could not be cleaned up after success; empty as a rule. It expires by itself after a day. */
   readonly leftBehind: readonly string[];
 }
@@ -79,12 +99,14 @@ export async function performCheckpoint(
   const progress = new Progress(call.onProgress);
   const { result, leftBehind } = await operate(
     services,
-    "checkpoint",
-    id,
+    { kind: "checkpoint", containerId: id, ref },
     { ...call, onPhase: (phase) => progress.enter(phase) },
     async (operation) => {
-      const target = await preflight(services, id, ref, plan, operation.call);
+      const earlier = await alreadyMade(services, id, ref, operation);
+      if (earlier !== undefined) return earlier;
+      const looked = await preflight(services, id, ref, plan, operation.call);
       await operation.begin();
+      const target = await requireUnchanged(services, looked, operation.call);
       return perform(services, plan, target, operation, progress);
     },
   );
@@ -92,16 +114,32 @@ export async function performCheckpoint(
   return {
     ...result.checkpoint,
     ref,
-    cost: { totalMs, pausedMs: result.pausedMs, way: result.way, bytes: result.bytes },
+    cost: { totalMs, ...result.cost },
+    guarded: result.guarded,
     leftBehind,
   };
 }
 
+/** What the same operation made when it was called before. */
+async function alreadyMade(
+  services: Services,
+  containerId: string,
+  ref: string,
+  { callerId, call }: Operation,
+): Promise<Performed | undefined> {
+  if (callerId === undefined) return undefined;
+  const image = await earlierImage(services, { callerId, containerId }, ref, call);
+  if (image === undefined) return undefined;
+  const checkpoint = await resolveCheckpoint(services, image, call);
+  const way = "daemon";
+  const bytes = { task: 0, rw: 0, other: 0 };
+  return { checkpoint, cost: { pausedMs: 0, way, dumpMs: 0, packMs: 0, bytes }, guarded: false };
+}
+
 interface Performed {
   readonly checkpoint: Checkpoint;
-  readonly pausedMs: number;
-  readonly way: CheckpointCost["way"];
-  readonly bytes: CheckpointBytes;
+  readonly cost: Omit<CheckpointCost, "totalMs">;
+  readonly guarded: boolean;
 }
 
 async function perform(
@@ -111,19 +149,19 @@ async function perform(
   operation: Operation,
   progress: Progress,
 ): Promise<Performed> {
-  const { record, ref } = target;
+  const { record } = target;
   operation.enter("prepare");
   const others = await Promise.all(
     plan.parts.map((make, at) =>
       make({ containerId: record.id, content: services.content, ref: operation.ref(`part-${at}`) }, operation.call),
     ),
   );
-  const platform = { architecture: target.platform.architecture, os: target.platform.os };
+  const platform = platformOf(target);
   const blob = async (part: string, mediaType: string, bytes: Uint8Array): Promise<Descriptor> => ({
     ...(await writeBlob(services.content, bytes, { mediaType, ref: operation.ref(part) }, operation.call)),
     platform,
   });
-  const [runtimeOptions, criuOptions] = await Promise.all([
+  const [runtimeOptions, criuOptions, prepared] = await together([
     target.parts.runtime && record.runtime.options !== undefined
       ? blob("runtime-options", CheckpointMediaType.runtimeOptions, encodeAny(record.runtime.options))
       : undefined,
@@ -134,10 +172,35 @@ async function perform(
           encodeAny(packAny(CheckpointOptionsSchema, criuOptionsMessage(plan.criu, false))),
         )
       : undefined,
+    prepareCapture(services, plan, target, operation),
   ]);
-  const captured = await capture(services, plan, target, operation, progress);
+  const parts = { runtimeOptions, criuOptions, others };
+  try {
+    const captured = await capture(services, plan, target, prepared, operation, progress);
+    return await register(services, plan, target, parts, captured, operation);
+  } catch (reason) {
+    throw prepared.directory === undefined ? reason : await explainFull(reason, prepared.directory);
+  }
+}
 
-  await verify(services, captured, operation);
+/** What goes into the index beside what was captured. */
+interface PreparedParts {
+  readonly runtimeOptions: Descriptor | undefined;
+  readonly criuOptions: Descriptor | undefined;
+  readonly others: readonly Descriptor[];
+}
+
+/** Writes the index and then the image record; ends the task when that is asked. */
+async function register(
+  services: Services,
+  plan: CheckpointPlan,
+  target: CheckpointTarget,
+  { runtimeOptions, criuOptions, others }: PreparedParts,
+  captured: Captured,
+  operation: Operation,
+): Promise<Performed> {
+  const { record, ref } = target;
+  const platform = platformOf(target);
   const { include, name, digest, chainId } = target.image;
   const index = checkpointIndex({
     containerId: record.id,
@@ -158,20 +221,30 @@ async function perform(
     others,
     annotations: plan.annotations,
   });
-  const descriptor = await writeBlob(
-    services.content,
-    encodeIndex(index),
-    { mediaType: MEDIA_TYPE_INDEX, ref: operation.ref("index"), labels: gcLabels(index.manifests) },
-    operation.call,
-  );
+  const [descriptor] = await together([
+    writeBlob(
+      services.content,
+      encodeIndex(index),
+      { mediaType: MEDIA_TYPE_INDEX, ref: operation.ref("index"), labels: gcLabels(index.manifests) },
+      operation.call,
+    ),
+    verify(services, captured, operation),
+  ]);
   operation.enter("register");
+  await operation.commit();
+  const repetition = { callerId: operation.callerId, containerId: record.id };
+  const labels = {
+    ...plan.labels,
+    ...repetitionLabels(repetition),
+    ...(plan.exit ? endingLabels(repetition, target.task?.pid) : {}),
+  };
   let registered = false;
   // The record may have been made although its reply was lost: then the call failed, and the record must not stay.
   operation.onFailure(`image ${ref}`, async (call) => {
     if (registered || (await services.images.get(ref, call)).target.digest !== descriptor.digest) return;
     await services.images.delete(ref, { ...call, sync: true });
   });
-  await operation.whole((call) => services.images.create(ref, descriptor, { ...call, labels: plan.labels }));
+  await operation.whole((call) => services.images.create(ref, descriptor, { ...call, labels }));
   registered = true;
   const pausedMs = await captured.release(plan.exit);
   operation.enter("done");
@@ -179,14 +252,23 @@ async function perform(
   const written = [runtimeOptions, criuOptions, captured.spec, descriptor, ...others];
   return {
     checkpoint: { ...parseCheckpoint(index, descriptor), ref },
-    pausedMs,
-    way: captured.way,
-    bytes: {
-      task: size(captured.task),
-      rw: size(captured.rw),
-      other: written.reduce((total, part) => total + size(part), 0),
+    guarded: operation.guarded,
+    cost: {
+      pausedMs,
+      way: captured.way,
+      dumpMs: captured.dumpMs,
+      packMs: captured.packMs,
+      bytes: {
+        task: size(captured.task),
+        rw: size(captured.rw),
+        other: written.reduce((total, part) => total + size(part), 0),
+      },
     },
   };
+}
+
+function platformOf({ platform: { architecture, os } }: CheckpointTarget): Platform {
+  return { architecture, os };
 }
 
 /** The daemon made these blobs, not we: each must be there, with the size it was announced with. */

@@ -4,6 +4,7 @@ import type { CallOptions } from "../call-options.js";
 import type { RestoreOption } from "../checkpoint/restore-plan.js";
 import { RemoteStore } from "../content/remote.js";
 import type { Store } from "../content/store.js";
+import { InvalidArgumentError } from "../errors.js";
 import type { LeaseManager } from "../leases/lease.js";
 import { RemoteLeases } from "../leases/remote.js";
 import { Rpc } from "../rpc/rpc.js";
@@ -16,10 +17,13 @@ import { type EventOf, type EventsOptions, publishEvent, subscribe } from "./eve
 import { Images } from "./images.js";
 import { Introspection } from "./introspection.js";
 import { Namespaces } from "./namespaces.js";
-import { callOffOperations } from "./operation.js";
+import { callOffOperations } from "./operate.js";
+import { type RecoveredOperation, type RecoverOptions, recoverOperations } from "./recovery/recover.js";
+import { type SweepResult, sweepOperations } from "./recovery/sweep.js";
 import { type CheckpointSource, performRestore, type RestoreCall } from "./restoring.js";
 import type { Services } from "./services.js";
 import { Snapshots } from "./snapshots.js";
+import { endThaws } from "./thawing.js";
 
 /**
  * How a client reaches its daemon.
@@ -31,6 +35,13 @@ export interface ClientOptions {
   readonly transport: Transport;
   /** The namespace it works in. */
   readonly namespace: string;
+  /**
+   * Whether a guardian, a process of its own, stands by while a checkpoint has a task paused, and resumes it should this
+   * process die. There can be one for transports made by `unixTransport()` and `tcpTransport()`. Default: true.
+   */
+  readonly guardian?: boolean | undefined;
+  /** How many checkpoints and restores run at once over the connection; further ones wait for their turn. Default: 16. */
+  readonly maxConcurrent?: number | undefined;
 }
 
 /**
@@ -46,6 +57,7 @@ export interface DaemonVersion {
 }
 
 const DEFAULT_SNAPSHOTTER = "overlayfs";
+const DEFAULT_MAX_CONCURRENT = 16;
 
 /** A daemon, in one namespace. Making one does no I/O: the connection comes to be with the first call, and again after it was lost. */
 export class Client implements AsyncDisposable {
@@ -64,7 +76,7 @@ export class Client implements AsyncDisposable {
   /** What the daemon is made of. */
   readonly introspection: Introspection;
   readonly #services: Services;
-  readonly #transport: Transport;
+  readonly #options: ClientOptions;
   readonly #ownsTransport: boolean;
 
   /**
@@ -74,14 +86,15 @@ export class Client implements AsyncDisposable {
    * ```ts
    * const client = new Client({ transport: unixTransport("/run/containerd/containerd.sock"), namespace: "default" });
    * ```
+   * @throws {InvalidArgumentError} when `maxConcurrent` is not a whole number from 1
    */
   constructor(options: ClientOptions);
   /** @internal */
   constructor(options: ClientOptions, ownsTransport: boolean);
-  constructor({ transport, namespace }: ClientOptions, ownsTransport = true) {
-    const services = new NamespaceServices(transport, namespace);
+  constructor(options: ClientOptions, ownsTransport = true) {
+    const services = new NamespaceServices(options);
     this.#services = services;
-    this.#transport = transport;
+    this.#options = options;
     this.#ownsTransport = ownsTransport;
     this.containers = services.containers;
     this.images = services.images;
@@ -133,6 +146,33 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * Finds checkpoints and restores of the namespace whose process is gone, and resumes the tasks they had paused; where
+   * daemon and kernel are of two minds about such a task, that is healed. What a living process has under way, and what
+   * somebody else has paused, is left alone. `containerd-client recover` does the same from a shell.
+   *
+   * @example
+   * ```ts
+   * for (const { containerId, pause } of await client.recover()) console.log(containerId, pause);
+   * ```
+   */
+  recover(options: RecoverOptions = {}): Promise<readonly RecoveredOperation[]> {
+    return recoverOperations(this.#services, options);
+  }
+
+  /**
+   * Recovers, and removes what such operations left: leases, ingests, snapshots, dump directories, named pipes. Ends with a
+   * garbage collection of the daemon. Nothing that this library did not make is touched.
+   *
+   * @example
+   * ```ts
+   * const { removed, onHost } = await client.sweep();
+   * ```
+   */
+  sweep(options: RecoverOptions = {}): Promise<SweepResult> {
+    return sweepOperations(this.#services, options);
+  }
+
+  /**
    * Listens to what happens from now on: to the given topics, or to all those of {@link Events}. Nothing is sent before the
    * first item is asked for, and the daemon does not say when it listens; leaving the loop ends it.
    *
@@ -166,7 +206,7 @@ export class Client implements AsyncDisposable {
 
   /** A client in another namespace, over the same connection; only the client that was connected closes it. */
   inNamespace(namespace: string): Client {
-    return new Client({ transport: this.#transport, namespace }, false);
+    return new Client({ ...this.#options, namespace }, false);
   }
 
   /**
@@ -175,8 +215,10 @@ export class Client implements AsyncDisposable {
    */
   async close(): Promise<void> {
     if (!this.#ownsTransport) return;
-    await callOffOperations(this.#transport);
-    this.#transport.close?.();
+    const { transport } = this.#options;
+    await callOffOperations(transport);
+    await endThaws(transport);
+    transport.close?.();
   }
 
   /** As {@link Client.close}. */
@@ -189,6 +231,8 @@ class NamespaceServices implements Services {
   readonly rpc: Rpc;
   readonly namespace: string;
   readonly local: boolean;
+  readonly guardian: boolean;
+  readonly maxConcurrent: number;
   readonly content: Store;
   readonly leases: LeaseManager;
   readonly images: Images = new Images(this);
@@ -197,7 +241,15 @@ class NamespaceServices implements Services {
   readonly introspection: Introspection;
   readonly #snapshots = new Map<string, Snapshots>();
 
-  constructor(transport: Transport, namespace: string) {
+  constructor(options: ClientOptions) {
+    const { transport, namespace, guardian = true, maxConcurrent = DEFAULT_MAX_CONCURRENT } = options;
+    if (!(maxConcurrent >= 1) || (maxConcurrent !== Number.POSITIVE_INFINITY && !Number.isInteger(maxConcurrent))) {
+      throw new InvalidArgumentError(
+        `Cannot make a client with maxConcurrent ${maxConcurrent}: expected a whole number from 1`,
+      );
+    }
+    this.guardian = guardian;
+    this.maxConcurrent = maxConcurrent;
     this.rpc = new Rpc(transport, namespace);
     this.namespace = namespace;
     this.local = transport.local ?? false;

@@ -19,6 +19,12 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
   /** Certificates for `https://`; with `tcp://` they ask for TLS. */
   readonly tls?: TlsOptions | undefined;
+  /** Resume first what checkpoints had paused whose process is gone, as {@link Client.recover} does. Default: false. */
+  readonly recover?: boolean | undefined;
+  /** Whether a guardian stands by while a task is paused; see {@link Client}. Default: true. */
+  readonly guardian?: boolean | undefined;
+  /** How many checkpoints and restores run at once; further ones wait for their turn. Default: 16. */
+  readonly maxConcurrent?: number | undefined;
 }
 
 const DEFAULT_ADDRESS = "/run/containerd/containerd.sock";
@@ -42,9 +48,11 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, namespace = DEFAULT_NAMESPACE, tls } = options;
   const address = options.transport === undefined ? parseAddress(options.address ?? DEFAULT_ADDRESS) : undefined;
   const transport = options.transport ?? transportTo(address as Address, timeoutMs, tls);
-  const client = new Client({ transport, namespace });
+  const { guardian, maxConcurrent } = options;
+  const client = new Client({ transport, namespace, guardian, maxConcurrent });
   try {
     await client.version({ timeoutMs });
+    if (options.recover === true) await client.recover();
     return client;
   } catch (reason) {
     await client.close();

@@ -53,7 +53,8 @@ export function explainCriu(error: ContainerdError, lines: readonly string[]): C
   const telling = lines.findLast((line) => !aftermath.test(line)) ?? lines.at(-1);
   const message = telling === undefined ? error.message : `${error.message}; criu says: ${telling}`;
   const { method, namespace, operation } = error;
-  return errorFor(error.code, message, { cause: error, hint, method, namespace, operation, criuLog: lines });
+  const code = /No space left on device/.test(text) ? "resource_exhausted" : error.code;
+  return errorFor(code, message, { cause: error, hint, method, namespace, operation, criuLog: lines });
 }
 
 /** The last error lines of a criu log; none when it cannot be read. */

@@ -9,15 +9,18 @@ import { encodeAny } from "../typeurl.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import { withCriuLog } from "./criu-log.js";
 import { criuOptionsMessage } from "./criu-options.js";
-import { storeDump } from "./dump-directory.js";
+import type { DumpDirectory } from "./dump-directory.js";
 import type { Operation } from "./operation.js";
+import { packDump } from "./pack-dump.js";
 import type { Services } from "./services.js";
 
-/** A task's memory in the daemon's store. */
+/** A task's memory, in the daemon's store or on its way there. */
 export interface Dump {
-  /** Where it is. Containerd before 2.0 may have to be asked in a roundabout way, once the writable layer is known too. */
+  /** Milliseconds the dump took. */
+  readonly ms: number;
+  /** Where it is in the store, packed first when it lies in a directory. Containerd before 2.0 may have to be asked in a roundabout way, once the writable layer is known too. */
   descriptors(
-    rw: Descriptor | undefined,
+    rw: Promise<Descriptor | undefined>,
     operation: Operation,
   ): Promise<{ readonly task: Descriptor; readonly spec: Descriptor }>;
 }
@@ -31,22 +34,24 @@ export async function dumpTask(
   target: CheckpointTarget,
   criu: CriuOptions,
   exit: boolean,
-  directory: string | undefined,
+  directory: DumpDirectory | undefined,
   call: CallOptions,
 ): Promise<Dump> {
   const { task, record } = target;
   if (task === undefined) throw new InternalError(`Container ${record.id} has no task to dump`);
-  const message = criuOptionsMessage(criu, exit, directory);
+  const startedAt = performance.now();
+  const dumped = (descriptors: Dump["descriptors"]): Dump => ({ ms: performance.now() - startedAt, descriptors });
+  const message = criuOptionsMessage(criu, exit, directory?.images);
   try {
     const made = await task.dump(message, call);
     if (directory !== undefined) {
-      return { descriptors: (_rw, operation) => storeDump(services, target, directory, operation) };
+      return dumped((_rw, operation) => packDump(services, target, directory, operation));
     }
-    return { descriptors: async () => named(made) };
+    return dumped(async () => named(made));
   } catch (reason) {
     // Containerd 1.6 and 1.7 stop when the spec is in the store from an earlier checkpoint, after the memory was
     // written: https://github.com/containerd/containerd/pull/8401
-    if (isAlreadyExists(reason)) return { descriptors: (rw, operation) => leased(services, target, rw, operation) };
+    if (isAlreadyExists(reason)) return dumped(async (rw, operation) => leased(services, target, await rw, operation));
     throw await withCriuLog(services, reason, criu.workPath);
   }
 }

@@ -8,11 +8,8 @@ import type { Platform } from "../oci/platform.js";
 import { packAny, unpackAny } from "../typeurl.js";
 import type { ContainerRecord } from "./container-record.js";
 import type { Plugin } from "./introspection.js";
+import { remember } from "./remembered.js";
 import type { Services } from "./services.js";
-
-// A daemon's plugins do not change while it runs; a client that outlives a restart asks again at most a minute later.
-const REMEMBER_MS = 60_000;
-const remembered = new WeakMap<object, Map<string, { readonly at: number; readonly value: Promise<unknown> }>>();
 
 /** @throws {FailedPreconditionError} when the daemon has no such plugin, or could not load it */
 export async function requirePlugin(
@@ -116,15 +113,4 @@ async function runtimeFeatures(
 
 function plugins(services: Services, call: CallOptions): Promise<readonly Plugin[]> {
   return remember(services, "plugins", () => services.introspection.plugins([], call));
-}
-
-function remember<T>(services: Services, key: string, ask: () => Promise<T>): Promise<T> {
-  const answers = remembered.get(services.introspection) ?? new Map<string, { at: number; value: Promise<unknown> }>();
-  remembered.set(services.introspection, answers);
-  const known = answers.get(key);
-  if (known !== undefined && Date.now() - known.at < REMEMBER_MS) return known.value as Promise<T>;
-  const value = ask();
-  answers.set(key, { at: Date.now(), value });
-  value.catch(() => answers.delete(key));
-  return value;
 }

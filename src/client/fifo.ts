@@ -1,12 +1,22 @@
 import { execFile } from "node:child_process";
 import { closeSync, constants, openSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { FailedPreconditionError } from "../errors.js";
+import { operationsHere, ownOwner } from "./recovery/owner.js";
 
 const run = promisify(execFile);
+
+/** Where directories of named pipes are made when nobody says otherwise. */
+export const FIFO_ROOT = "/run/containerd/fifo";
+
+/** What the name of such a directory begins with. */
+export const FIFO_PREFIX = "containerd-client-";
+
+/** The file in it that says whose it is. */
+export const FIFO_OWNER_FILE = "owner";
 
 /** A directory of named pipes that nobody else may enter. */
 export interface FifoDirectory {
@@ -21,19 +31,26 @@ export async function makeFifos(parent: string, names: readonly string[]): Promi
   let directory: string | undefined;
   try {
     await mkdir(parent, { recursive: true, mode: 0o711 });
-    directory = await mkdtemp(join(parent, "containerd-client-"));
+    directory = await mkdtemp(join(parent, FIFO_PREFIX));
     const own = directory;
+    operationsHere.add(own);
+    await writeFile(join(own, FIFO_OWNER_FILE), JSON.stringify(ownOwner()), { mode: 0o600 });
     const path = (name: string): string => join(own, name);
     await run("mkfifo", ["-m", "0600", "--", ...names.map(path)]);
-    return { path, remove: () => rm(own, { recursive: true, force: true }) };
+    return { path, remove: () => removeFifos(own) };
   } catch (reason) {
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+    if (directory !== undefined) await removeFifos(directory);
     const message = reason instanceof Error ? reason.message : String(reason);
     throw new FailedPreconditionError(`Cannot make named pipes under ${parent}: ${message}`, {
       cause: reason,
       hint: "Streams need a directory this process and the daemon both see (streamIO's `directory`) and the mkfifo command.",
     });
   }
+}
+
+async function removeFifos(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
+  operationsHere.delete(directory);
 }
 
 /** The reading end of a pipe. */

@@ -1,7 +1,7 @@
-import { create } from "@bufbuild/protobuf";
+import { create as createMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { Containers as ContainersService } from "../api/services/containers/v1/containers_pb.js";
-import { Tasks } from "../api/services/tasks/v1/tasks_pb.js";
+import { type CreateTaskRequestSchema, Tasks } from "../api/services/tasks/v1/tasks_pb.js";
 import { OptionsSchema } from "../api/types/runc/options/oci_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { FailedPreconditionError, isContainerdError } from "../errors.js";
@@ -14,7 +14,8 @@ import type { Services } from "./services.js";
 import { fromShim } from "./shim-errors.js";
 import { unpackSpec } from "./spec-any.js";
 import { Task } from "./task.js";
-import { type IORequest, nullIO, type TaskIO } from "./task-io.js";
+import { type IORequest, nullIO, type OpenIO, type TaskIO } from "./task-io.js";
+import { beginThaw } from "./thawing.js";
 import { descriptorInit, present } from "./wire.js";
 
 /**
@@ -49,39 +50,70 @@ export interface NewTaskOptions extends CallOptions {
   readonly runtimeOptions?: TaskRuntimeOptions | undefined;
 }
 
+const RUNC = "io.containerd.runc.v2";
+
 /** Makes a container's task, or nothing. */
 export async function createTask(services: Services, id: string, options: NewTaskOptions): Promise<Task> {
   const { checkpoint, io: kind = nullIO(), runtimeOptions } = options;
   const reply = await services.rpc.unary(ContainersService.method.get, { id }, options);
   const record = containerRecord(present(reply.container, "a container"));
-  const [mounts, dump] = await Promise.all([
-    record.snapshotKey === "" ? [] : services.snapshots(record.snapshotter).mounts(record.snapshotKey, options),
-    checkpoint === undefined ? undefined : resolveTaskCheckpoint(services, checkpoint, options),
-  ]);
-  const merged = runtimeOptions && mergeRuntimeOptions(id, record.runtime, runtimeOptions);
-  const terminal = record.spec === undefined ? false : (unpackSpec(record.spec).process?.terminal ?? false);
-  const io = await kind.open({ containerId: id, local: services.local, terminal });
-  const restored = dump !== undefined || (runtimeOptions?.criuImagePath ?? "") !== "";
+  const dump = checkpoint === undefined ? undefined : await resolveTaskCheckpoint(services, checkpoint, options);
+  const images = runtimeOptions?.criuImagePath ?? "";
+  const ours = dump !== undefined && images === "" && takesImagePath(record.runtime);
+  const thaw = ours ? await beginThaw(services, id, dump, options) : undefined;
   try {
+    const changes = thaw === undefined ? runtimeOptions : { ...runtimeOptions, criuImagePath: thaw.images };
+    const merged = changes && mergeRuntimeOptions(id, record.runtime, changes);
+    const mounts =
+      record.snapshotKey === "" ? [] : await services.snapshots(record.snapshotter).mounts(record.snapshotKey, options);
+    const terminal = record.spec === undefined ? false : (unpackSpec(record.spec).process?.terminal ?? false);
+    const io = await kind.open({ containerId: id, local: services.local, terminal });
     const input = {
       ...io.request,
       containerId: id,
       rootfs: mounts.map(mountInit),
-      ...(dump === undefined ? {} : { checkpoint: descriptorInit(dump) }),
+      ...(dump === undefined || thaw !== undefined ? {} : { checkpoint: descriptorInit(dump) }),
       ...(merged === undefined ? {} : { options: merged }),
     };
-    const { pid } = await fromShim(services.rpc.unary(Tasks.method.create, input, options));
-    return new Task(services, id, pid, { io, restored });
+    const restored = dump !== undefined || images !== "";
+    const task = await create(services, input, io, restored, options);
+    await thaw?.unpacked.catch(async (reason: unknown) => {
+      await discardTask(task, reason);
+      throw reason;
+    });
+    return task;
   } catch (reason) {
-    if (mayHaveHappened(reason, options)) await discardOurs(services, id, io.request, reason);
+    await thaw?.end();
+    throw reason;
+  }
+}
+
+async function create(
+  services: Services,
+  input: MessageInitShape<typeof CreateTaskRequestSchema> & { readonly containerId: string },
+  io: OpenIO,
+  restored: boolean,
+  call: CallOptions,
+): Promise<Task> {
+  const { containerId } = input;
+  try {
+    const { pid } = await fromShim(services.rpc.unary(Tasks.method.create, input, call));
+    return new Task(services, containerId, pid, { io, restored });
+  } catch (reason) {
+    if (mayHaveHappened(reason, call)) await discardOurs(services, containerId, io.request, reason);
     await io.close();
     throw reason;
   }
 }
 
+/** Whether a runtime thaws from a directory that is named in its options. */
+function takesImagePath({ name, options }: ContainerRuntime): boolean {
+  return name === RUNC && (options === undefined || unpackAny(options, OptionsSchema) !== undefined);
+}
+
 /** Options sent with a task replace the container's: its runtime binary and root would be forgotten. */
 function mergeRuntimeOptions(id: string, runtime: ContainerRuntime, changes: TaskRuntimeOptions): Any {
-  const own = runtime.options === undefined ? create(OptionsSchema) : unpackAny(runtime.options, OptionsSchema);
+  const own = runtime.options === undefined ? createMessage(OptionsSchema) : unpackAny(runtime.options, OptionsSchema);
   if (own === undefined) {
     throw new FailedPreconditionError(
       `Cannot change the runtime options of container ${id}: ${JSON.stringify(runtime.options?.typeUrl)} are not runc's`,

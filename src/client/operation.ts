@@ -1,52 +1,85 @@
 import { randomBytes } from "node:crypto";
 import type { CallOptions, LeaseRef } from "../call-options.js";
-import {
-  CanceledError,
-  type ContainerdError,
-  DeadlineExceededError,
-  errorFor,
-  FailedPreconditionError,
-  isContainerdError,
-  isNotFound,
-  type OperationFailure,
-} from "../errors.js";
-import type { Transport } from "../rpc/transport.js";
+import { FailedPreconditionError, InvalidArgumentError, type OperationFailure } from "../errors.js";
 import { CleanUp, type Undo } from "./clean-up.js";
+import { findOperations, takeOver } from "./recovery/abandoned.js";
+import type { GuardianUse } from "./recovery/guardian.js";
+import { intentResource } from "./recovery/intent.js";
+import { acquireLock, inProgress, type Lock, releaseLock } from "./recovery/lock.js";
+import { isAbandoned, type OperationRecord, operationLabels } from "./recovery/operation-record.js";
+import { ownOwner } from "./recovery/owner.js";
+import { PauseWatch } from "./recovery/pause-watch.js";
 import type { Services } from "./services.js";
-
-/** Labels that an operation's lease carries, so that what it left behind can be found again. */
-export const OperationLabel = {
-  /** What it was: `checkpoint` or `restore`. */
-  kind: "containerd-client.operation",
-  /** The container it was about. */
-  container: "containerd-client.operation.container",
-} as const;
+import type { Task } from "./task.js";
 
 const LEASE_MS = 60_000;
+const DAY_MS = 24 * 60 * 60 * 1000;
+// What cleaning up may take after the deadline.
+const AFTER_DEADLINE_MS = 5 * 60_000;
+const DEFAULT_MAX_PAUSED_MS = 10 * 60_000;
+const operationId = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** What an operation is about. */
+export interface OperationSubject {
+  readonly kind: OperationFailure["kind"];
+  readonly containerId: string;
+  /** The image it is to make; one operation at a time may make it. */
+  readonly ref?: string | undefined;
+}
+
+/** What the caller of an operation may set. */
+export interface OperationOptions extends CallOptions {
+  /** Told when the operation enters a phase. */
+  readonly onPhase?: ((phase: string) => void) | undefined;
+  /** Names the operation, so that it can be repeated. */
+  readonly operationId?: string | undefined;
+  /** Milliseconds the task may be paused. */
+  readonly maxPausedMs?: number | undefined;
+}
+
+/** What an operation runs with. */
+export interface OperationMeans {
+  readonly signal: AbortSignal;
+  readonly guardian: GuardianUse | undefined;
+  /** Calls the operation off, for a reason of its own. */
+  readonly callOff: (reason: Error) => void;
+}
 
 /** One checkpoint or restore under way: its id, its lease, where it is, and what is to be undone should it fail. */
 export class Operation {
   readonly id: string;
+  /** The id its caller gave it. */
+  readonly callerId: string | undefined;
   phase = "preflight";
   readonly #services: Services;
-  readonly #labels: Readonly<Record<string, string>>;
-  readonly #signal: AbortSignal;
-  readonly #onPhase: (phase: string) => void;
+  readonly #subject: OperationSubject;
+  readonly #options: OperationOptions;
+  readonly #means: OperationMeans;
+  readonly #startedAt = new Date();
   readonly #cleanUp = new CleanUp();
   #begun = false;
   #rescued: string | undefined;
+  #watch: PauseWatch | undefined;
+  #stillPaused = false;
 
-  constructor(
-    services: Services,
-    { kind, containerId }: Pick<OperationFailure, "kind" | "containerId">,
-    signal: AbortSignal,
-    onPhase: (phase: string) => void,
-  ) {
+  constructor(services: Services, subject: OperationSubject, options: OperationOptions, means: OperationMeans) {
+    const { kind } = subject;
     this.id = `containerd-client-${kind}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+    this.callerId = options.operationId;
+    if (this.callerId !== undefined && !operationId.test(this.callerId)) {
+      throw new InvalidArgumentError(
+        `Cannot ${kind} with operationId ${JSON.stringify(this.callerId.slice(0, 160))}: expected at most 128 letters, digits, dots, dashes and underscores`,
+      );
+    }
+    if (options.maxPausedMs !== undefined && !(options.maxPausedMs > 0 && options.maxPausedMs <= DAY_MS)) {
+      throw new InvalidArgumentError(
+        `Cannot ${kind} with maxPausedMs ${options.maxPausedMs}: expected more than 0 and at most a day`,
+      );
+    }
     this.#services = services;
-    this.#labels = { [OperationLabel.kind]: kind, [OperationLabel.container]: containerId };
-    this.#signal = signal;
-    this.#onPhase = onPhase;
+    this.#subject = subject;
+    this.#options = options;
+    this.#means = means;
   }
 
   /** The lease, named after the operation. */
@@ -56,7 +89,13 @@ export class Operation {
 
   /** For every call of the operation: the caller's signal and deadline and, once it has begun, the lease. */
   get call(): CallOptions {
-    return this.#begun ? { signal: this.#signal, lease: this.lease } : { signal: this.#signal };
+    const { signal } = this.#means;
+    return this.#begun ? { signal, lease: this.lease } : { signal };
+  }
+
+  /** Whether a guardian stood by while the task was paused. */
+  get guarded(): boolean {
+    return this.#watch?.guarded ?? false;
   }
 
   /**
@@ -64,28 +103,90 @@ export class Operation {
    * was undone. The signal is looked at afterwards.
    */
   async whole<T>(make: (call: CallOptions) => Promise<T>): Promise<T> {
-    this.#signal.throwIfAborted();
+    const { signal } = this.#means;
+    signal.throwIfAborted();
     const made = await make({ lease: this.lease, timeoutMs: LEASE_MS });
-    this.#signal.throwIfAborted();
+    signal.throwIfAborted();
     return made;
+  }
+
+  /**
+   * Sees that nobody else is at work on the same. What an operation whose process died left in the way is put right.
+   *
+   * @throws {CheckpointInProgressError} when somebody is
+   */
+  async makeWay(): Promise<void> {
+    for (const { record } of await findOperations(this.#services, this.call)) {
+      if (!isInTheWay(record, this.#subject)) continue;
+      if (!isAbandoned(record)) throw inProgress(this.#services, this.#subject, record);
+      await takeOver(this.#services, record);
+    }
+  }
+
+  /**
+   * Takes the locks and creates the lease. What comes before must make nothing. `file` may be made on the daemon's machine.
+   *
+   * @throws {CheckpointInProgressError} when another operation is at work on the same
+   */
+  async begin(file?: string): Promise<void> {
+    this.#means.signal.throwIfAborted();
+    const { leases } = this.#services;
+    const { kind, containerId, ref } = this.#subject;
+    const deadlineAt = new Date(Date.now() + (this.#options.timeoutMs ?? DAY_MS) + AFTER_DEADLINE_MS);
+    const startedAt = this.#startedAt;
+    const { id, callerId } = this;
+    const record = { id, kind, callerId, containerId, ref, file, owner: ownOwner(), startedAt, deadlineAt };
+    await this.#lock({ kind: "container", name: containerId }, record);
+    if (ref !== undefined) await this.#lock({ kind: "ref", name: ref }, record);
+    if (callerId !== undefined) await this.#lock({ kind: "operation", name: callerId }, record);
+    this.#cleanUp.atEnd(`lease ${this.id}`, (call, failed) => {
+      if (failed && this.#rescued !== undefined) throw new FailedPreconditionError(this.#rescued);
+      if (this.#stillPaused)
+        throw new FailedPreconditionError("it says that the task is paused, until it is recovered");
+      return leases.delete(this.lease, { ...call, sync: failed });
+    });
+    // Not with the caller's signal: a lease whose making was given up may be there all the same.
+    await leases.create({ id: this.id, labels: operationLabels(record), timeoutMs: LEASE_MS });
+    this.#begun = true;
+  }
+
+  async #lock(lock: Lock, record: OperationRecord): Promise<void> {
+    this.#cleanUp.atEnd(`lock on ${lock.kind} ${lock.name}`, (call) => releaseLock(this.#services, lock, record, call));
+    await acquireLock(this.#services, lock, record, (holder) => takeOver(this.#services, holder));
+  }
+
+  /** To be called before a task is paused: what must be known if this process dies is written down, and a guardian stands by. */
+  async watchPause(task: Task): Promise<PauseWatch> {
+    const { maxPausedMs = DEFAULT_MAX_PAUSED_MS } = this.#options;
+    const { guardian, callOff } = this.#means;
+    const { call, lease } = this;
+    this.#watch = await PauseWatch.begin(this.#services, { lease, task, maxPausedMs, guardian, callOff, call });
+    return this.#watch;
+  }
+
+  /** The task could not be resumed: the guardian goes on trying, and the lease stays. */
+  abandonPause(): void {
+    this.#stillPaused = true;
+    this.#watch?.abandon();
+  }
+
+  /**
+   * To be called right before the result is made known: from now on a pause may last longer.
+   *
+   * @throws {DeadlineExceededError} when the task was paused for too long
+   */
+  async commit(): Promise<void> {
+    await this.#watch?.hold();
+  }
+
+  /** To be called before criu ends the task: from then on the lease keeps what cannot be had again, whoever cleans up. */
+  async announceEnd(task: Task): Promise<void> {
+    await this.#services.leases.addResource(this.lease, intentResource({ kind: "ended", pid: task.pid }), this.call);
   }
 
   /** From now on a failure leaves the lease behind, until it expires: what it holds cannot be had again. */
   rescue(what: string): void {
     this.#rescued = what;
-  }
-
-  /** Creates the lease. What comes before must make nothing. */
-  async begin(): Promise<void> {
-    this.#signal.throwIfAborted();
-    const { leases } = this.#services;
-    this.#cleanUp.atEnd(`lease ${this.id}`, (call, failed) => {
-      if (failed && this.#rescued !== undefined) throw new FailedPreconditionError(this.#rescued);
-      return leases.delete(this.lease, { ...call, sync: failed });
-    });
-    // Not with the caller's signal: a lease whose making was given up may be there all the same.
-    await leases.create({ id: this.id, labels: this.#labels, timeoutMs: LEASE_MS });
-    this.#begun = true;
   }
 
   /** A name for one part: an ingest ref, a snapshot key. */
@@ -96,7 +197,7 @@ export class Operation {
   /** Says where the operation is now. */
   enter(phase: string): void {
     this.phase = phase;
-    this.#onPhase(phase);
+    this.#options.onPhase?.(phase);
   }
 
   /** To be done when the operation fails, newest first. */
@@ -115,111 +216,7 @@ export class Operation {
   }
 }
 
-interface UnderWay {
-  readonly callOff: (reason: Error) => void;
-  readonly over: Promise<unknown>;
-}
-
-const underWay = new WeakMap<Transport, Set<UnderWay>>();
-
-/** Calls off what is under way over a connection, and waits until each has cleaned up: nobody could do it afterwards. */
-export async function callOffOperations(transport: Transport): Promise<void> {
-  const operations = [...(underWay.get(transport) ?? [])];
-  const reason = new CanceledError("The client was closed");
-  for (const { callOff } of operations) callOff(reason);
-  await Promise.allSettled(operations.map(({ over }) => over));
-}
-
-/** What the caller of an operation may set. */
-export interface OperationOptions extends CallOptions {
-  /** Told when the operation enters a phase. */
-  readonly onPhase?: ((phase: string) => void) | undefined;
-}
-
-/**
- * Runs `body` as one operation: under a lease of its own once it begins, ended by the caller's signal or deadline, and cleaned up
- * whatever happens. Errors leave with what is known about the operation.
- */
-export async function operate<T>(
-  services: Services,
-  kind: OperationFailure["kind"],
-  containerId: string,
-  options: OperationOptions,
-  body: (operation: Operation) => Promise<T>,
-): Promise<Ended<T>> {
-  const closing = new AbortController();
-  const over = run(services, kind, containerId, options, body, closing.signal);
-  const { transport } = services.rpc;
-  const operations = underWay.get(transport) ?? new Set();
-  underWay.set(transport, operations);
-  const entry = { callOff: (reason: Error) => closing.abort(reason), over };
-  operations.add(entry);
-  try {
-    return await over;
-  } finally {
-    operations.delete(entry);
-  }
-}
-
-interface Ended<T> {
-  readonly result: T;
-  readonly leftBehind: readonly string[];
-}
-
-async function run<T>(
-  services: Services,
-  kind: OperationFailure["kind"],
-  containerId: string,
-  options: OperationOptions,
-  body: (operation: Operation) => Promise<T>,
-  closing: AbortSignal,
-): Promise<Ended<T>> {
-  const { timeoutMs } = options;
-  const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
-  const signal = AbortSignal.any([closing, options.signal, deadline].filter((one) => one !== undefined));
-  signal.throwIfAborted();
-  const endedBy = (reason: unknown): unknown => {
-    if (closing.aborted) return closing.reason;
-    if (!deadline?.aborted) return reason;
-    const message = `The ${kind} of container ${containerId} took longer than ${timeoutMs} ms`;
-    return new DeadlineExceededError(message, { cause: reason });
-  };
-  const operation = new Operation(services, { kind, containerId }, signal, options.onPhase ?? (() => {}));
-  try {
-    const result = await body(operation);
-    return { result, leftBehind: await operation.finish(false) };
-  } catch (reason) {
-    const leftBehind = await operation.finish(true);
-    if (options.signal?.aborted) throw options.signal.reason;
-    const error = endedBy(reason);
-    if (!isContainerdError(error)) throw error;
-    const taskStatus = await statusOf(services, containerId);
-    const { id, phase } = operation;
-    throw explain(error, { id, kind, phase, containerId, taskStatus, leftBehind });
-  }
-}
-
-/** The same failure, with what is known about the operation; its class, message and stack stay. */
-export function explain(error: ContainerdError, operation: OperationFailure): ContainerdError {
-  const { code, message, hint, method, namespace, criuLog } = error;
-  const explained = errorFor(code, message, {
-    cause: error.cause ?? error,
-    hint,
-    method,
-    namespace,
-    criuLog,
-    operation,
-  });
-  if (error.stack !== undefined) explained.stack = error.stack;
-  return explained;
-}
-
-async function statusOf(services: Services, containerId: string): Promise<string> {
-  try {
-    const container = await services.containers.get(containerId, { timeoutMs: 5_000 });
-    const task = await container.task({ timeoutMs: 5_000 });
-    return (await task.status({ timeoutMs: 5_000 })).status;
-  } catch (reason) {
-    return isNotFound(reason) ? "absent" : "unknown";
-  }
+/** A container is for one operation at a time, and so is an image. */
+function isInTheWay(other: OperationRecord, { containerId, ref }: OperationSubject): boolean {
+  return other.containerId === containerId || (ref !== undefined && other.ref === ref);
 }

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../call-options.js";
-import { isContainerdError, isNotFound } from "../errors.js";
+import { FailedPreconditionError, isFailedPrecondition, isNotFound } from "../errors.js";
+import { thaw } from "../guardian/thaw.js";
+import { frozenTask, isUnanswered } from "./recovery/frozen-task.js";
+import type { Services } from "./services.js";
 import type { Task } from "./task.js";
 
 // Long enough for a daemon to be restarted by its supervisor.
@@ -12,67 +15,74 @@ const LONGEST_REST_MS = 1_000;
  * Pauses a task until the result is disposed. The caller's signal is looked at before and after, never in between: an
  * aborted call must not leave the task frozen.
  */
-export async function pauseTask(task: Task, call: CallOptions): Promise<AsyncDisposable> {
-  call.signal?.throwIfAborted();
-  const pause = new TaskPause(task);
+export async function pauseTask(services: Services, task: Task, call: CallOptions): Promise<AsyncDisposable> {
+  const pause = new TaskPause(services, task);
   try {
-    await task.freeze({ timeoutMs: call.timeoutMs ?? FREEZE_MS });
-    call.signal?.throwIfAborted();
+    await pause.begin(call);
   } catch (reason) {
-    // Refused means not paused by us. Anything else may have paused it.
-    if (!isContainerdError(reason) || isAmbiguous(reason)) await pause[Symbol.asyncDispose]();
+    await pause[Symbol.asyncDispose]();
     throw reason;
   }
   return pause;
 }
 
-class TaskPause implements AsyncDisposable {
+/** A pause of a task, which ends when it is disposed. It may be begun again after that. */
+export class TaskPause implements AsyncDisposable {
+  readonly #services: Services;
   readonly #task: Task;
-  #ended: Promise<void> | undefined;
+  #maybePaused = false;
+  #ending: Promise<void> | undefined;
 
-  constructor(task: Task) {
+  constructor(services: Services, task: Task) {
+    this.#services = services;
     this.#task = task;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    this.#ended ??= resumeAtAllCosts(this.#task).catch((reason: unknown) => {
-      // Whoever asks once more gets another minute.
-      this.#ended = undefined;
+  /** Pauses the task. When this fails, it may be paused all the same until it is disposed. */
+  async begin({ signal, timeoutMs = FREEZE_MS }: CallOptions): Promise<void> {
+    signal?.throwIfAborted();
+    this.#maybePaused = true;
+    try {
+      await this.#task.freeze({ timeoutMs });
+    } catch (reason) {
+      // Refused means not paused by us. Anything else may have paused it, or begun to.
+      this.#maybePaused = !isFailedPrecondition(reason) && !isNotFound(reason);
       throw reason;
+    }
+    signal?.throwIfAborted();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    // Whoever asks once more after a failure gets another minute.
+    this.#ending ??= this.#end().finally(() => {
+      this.#ending = undefined;
     });
-    return this.#ended;
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    if (!this.#maybePaused) return;
+    await resumeAtAllCosts(this.#services, this.#task);
+    this.#maybePaused = false;
   }
 }
 
 /** Tries until the task runs, is gone, or a minute has passed. */
-async function resumeAtAllCosts(task: Task): Promise<void> {
+async function resumeAtAllCosts(services: Services, { id, pid }: Task): Promise<void> {
   const end = Date.now() + RESUME_MS;
+  const task = frozenTask(services, id, pid, () => ({ timeoutMs: Math.max(end - Date.now(), 1) }));
   for (let rest = 25; ; rest = Math.min(rest * 2, LONGEST_REST_MS)) {
-    const call = { timeoutMs: Math.max(end - Date.now(), 1) };
     try {
-      await task.resume(call);
-      return;
+      // Without looking first: every round trip would be part of the pause.
+      if ((await task.resume()) || (await thaw(task)) !== "split") return;
+      if (Date.now() + rest > end) {
+        throw new FailedPreconditionError(`Cannot resume container ${id}: the daemon neither resumes nor pauses it`, {
+          hint: "criu was killed while it dumped. On the daemon's machine: containerd-client recover, or freeze and thaw its cgroup.",
+        });
+      }
     } catch (reason) {
-      if (!isAmbiguous(reason) && !(await isFrozen(task, call))) return;
-      if (Date.now() + rest > end) throw reason;
+      if (!isUnanswered(reason) || Date.now() + rest > end) throw reason;
     }
     await sleep(rest);
   }
-}
-
-async function isFrozen(task: Task, call: CallOptions): Promise<boolean> {
-  try {
-    const { status } = await task.status(call);
-    return status === "paused" || status === "pausing";
-  } catch (reason) {
-    return !isNotFound(reason);
-  }
-}
-
-function isAmbiguous(reason: unknown): boolean {
-  return (
-    isContainerdError(reason, "unavailable") ||
-    isContainerdError(reason, "deadline_exceeded") ||
-    isContainerdError(reason, "canceled")
-  );
 }

@@ -1,4 +1,8 @@
-/** Where a checkpoint or a restore is. */
+/**
+ * Where a checkpoint or a restore is.
+ *
+ * @inline
+ */
 export interface OperationProgress {
   /**
    * The step. Of a checkpoint: `prepare`, `pause`, `capture`, `resume`, `write`, `register`, `exit`, `done`; of a restore:

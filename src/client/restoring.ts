@@ -1,7 +1,7 @@
 import { unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CallOptions } from "../call-options.js";
-import { CRIU_CONFIG_ANNOTATION, criuConfigText } from "../checkpoint/criu-config.js";
+import { CRIU_CONFIG_ANNOTATION, CRIU_CONFIG_LABEL, criuConfigText } from "../checkpoint/criu-config.js";
 import { type Checkpoint, checkpointName, readCheckpoint } from "../checkpoint/document.js";
 import { planRestore, type RestoreOption, type RestorePlan } from "../checkpoint/restore-plan.js";
 import { FailedPreconditionError, isAlreadyExists } from "../errors.js";
@@ -10,8 +10,10 @@ import type { Spec } from "../oci/runtime-spec.js";
 import type { Container } from "./container.js";
 import { requireThawable } from "./dump-kind.js";
 import type { Image } from "./image.js";
-import { type Operation, operate } from "./operation.js";
+import { operate } from "./operate.js";
+import type { Operation } from "./operation.js";
 import { type OperationProgress, Progress } from "./progress.js";
+import { earlierContainer, repetitionLabels } from "./recovery/repeated.js";
 import { type RestoreTarget, restorePreflight } from "./restore-preflight.js";
 import { restoredCgroup } from "./restored-cgroup.js";
 import type { Services } from "./services.js";
@@ -29,10 +31,9 @@ export type CheckpointSource = Checkpoint | Image | string;
 export interface RestoreCall extends CallOptions {
   /** Told about each phase: `unpack`, `snapshot`, `rw`, `container`. */
   readonly onProgress?: ((progress: OperationProgress) => void) | undefined;
+  /** Names the call, so that it can be repeated: a container that is complete is returned, one that was cut short is made anew. */
+  readonly operationId?: string | undefined;
 }
-
-/** The label that names the criu configuration file written for a container; the file goes when the container goes. */
-export const CRIU_CONFIG_LABEL = "containerd-client.criu-config";
 
 /** Makes a container from a checkpoint: the base image by digest, the rw layer over it, spec and runtime. All or nothing. */
 export async function performRestore(
@@ -46,13 +47,16 @@ export async function performRestore(
   const progress = new Progress(call.onProgress);
   const { result } = await operate(
     services,
-    "restore",
-    id,
+    { kind: "restore", containerId: id },
     { ...call, onPhase: (phase) => progress.enter(phase) },
     async (operation) => {
+      const { callerId } = operation;
+      const repetition = { callerId, containerId: id };
+      const earlier = callerId === undefined ? undefined : await earlierContainer(services, repetition, operation.call);
+      if (earlier !== undefined) return earlier;
       const checkpoint = await resolveCheckpoint(services, source, operation.call);
       const target = await restorePreflight(services, id, checkpoint, plan, operation.call);
-      await operation.begin();
+      await operation.begin(criuConfigPath(id, plan));
       return make(services, id, checkpoint, plan, target, operation);
     },
   );
@@ -149,7 +153,7 @@ async function specFor(
   operation: Operation,
 ): Promise<{ spec: Spec; labels: Record<string, string> }> {
   const spec = structuredClone(target.spec);
-  const labels = { ...plan.labels };
+  const labels = { ...plan.labels, ...repetitionLabels({ callerId: operation.callerId, containerId: id }) };
   if (spec.linux?.cgroupsPath !== undefined) {
     const { cgroupsPath } = spec.linux;
     spec.linux.cgroupsPath = await restoredCgroup(services, id, cgroupsPath, checkpoint, operation.call);
@@ -174,4 +178,9 @@ async function criuConfigFile(
   await writeFile(path, criuConfigText(target.criuSettings), { mode: 0o600, flag: "wx" });
   operation.onFailure(`file ${path}`, () => unlink(path));
   return path;
+}
+
+/** Where the criu configuration is written; `undefined` when none is. */
+function criuConfigPath(id: string, { criuConfig }: RestorePlan): string | undefined {
+  return criuConfig === undefined || "path" in criuConfig ? undefined : join(criuConfig.directory, `${id}.criu.conf`);
 }

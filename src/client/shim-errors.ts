@@ -6,6 +6,8 @@ import { type ErrorCode, errorFor, isContainerdError } from "../errors.js";
  * @see https://github.com/containerd/containerd/blob/v2.1.4/cmd/containerd-shim-runc-v2/process/init_state.go
  */
 const meanings: readonly (readonly [RegExp, ErrorCode])[] = [
+  // Runc gives up when processes come and go faster than it can stop them.
+  [/unable to freeze/i, "aborted"],
   [/no space left on device/i, "resource_exhausted"],
   [
     /\bcannot \w+(?: in)? a(?:n)? .*\b(?:paused|running|stopped|created|deleted|state|process|container|task)\b/i,

@@ -1,11 +1,9 @@
 import { tmpdir } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { FailedPreconditionError, InvalidArgumentError, isFailedPrecondition } from "../errors.js";
-import { type FifoDirectory, makeFifos, openFifoReader, openFifoWriter } from "./fifo.js";
+import { FIFO_ROOT, type FifoDirectory, makeFifos, openFifoReader, openFifoWriter } from "./fifo.js";
 import type { IOContext, OpenIO, TaskIO } from "./task-io.js";
 import { InputStream, OutputStream } from "./task-streams.js";
-
-const DEFAULT_DIRECTORY = "/run/containerd/fifo";
 
 /**
  * Streams of the caller's; each is left open when the process ends.
@@ -73,7 +71,7 @@ async function openStreams(options: StreamIOOptions, context: IOContext): Promis
 async function makeFifosIn(directory: string | undefined, names: readonly string[]): Promise<FifoDirectory> {
   if (directory !== undefined) return makeFifos(directory, names);
   try {
-    return await makeFifos(DEFAULT_DIRECTORY, names);
+    return await makeFifos(FIFO_ROOT, names);
   } catch (reason) {
     if (!isFailedPrecondition(reason)) throw reason;
     return makeFifos(tmpdir(), names);

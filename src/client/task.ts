@@ -18,6 +18,7 @@ import type { Services } from "./services.js";
 import { fromShim } from "./shim-errors.js";
 import { packResources } from "./spec-any.js";
 import type { OpenIO } from "./task-io.js";
+import { endThaw } from "./thawing.js";
 import { dateOf, descriptorOf, present, recordedAt } from "./wire.js";
 
 const LOOK_MS = 5_000;
@@ -99,9 +100,13 @@ export class Task extends Process {
    * @throws {NotFoundError} when it is gone
    */
   override async start(call: CallOptions = {}): Promise<void> {
-    if (!this.#restored) return super.start(call);
+    if (!this.#restored) {
+      await super.start(call);
+      return endThaw(this.services, this.id);
+    }
     try {
       await super.start(call);
+      await endThaw(this.services, this.id);
     } catch (reason) {
       // criu's log goes with the task.
       const explained = await withCriuLog(this.services, reason, await restoreWorkPath(this.services, this.id));
@@ -122,7 +127,7 @@ export class Task extends Process {
    * @throws {NotFoundError} when it is gone
    */
   pause(call: CallOptions = {}): Promise<AsyncDisposable> {
-    return pauseTask(this, call);
+    return pauseTask(this.services, this, call);
   }
 
   /**
@@ -216,6 +221,7 @@ export class Task extends Process {
   /** @internal */
   protected override async remove(call: CallOptions): Promise<Exit> {
     const reply = await fromShim(this.services.rpc.unary(Tasks.method.delete, { containerId: this.id }, call));
+    await endThaw(this.services, this.id);
     return { exitStatus: reply.exitStatus, exitedAt: recordedAt(reply.exitedAt) };
   }
 }

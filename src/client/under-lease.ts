@@ -3,9 +3,12 @@ import type { CallOptions } from "../call-options.js";
 import { errorFor, isContainerdError } from "../errors.js";
 import type { Digest } from "../oci/digest.js";
 import { CleanUp, type Undo } from "./clean-up.js";
+import { operationLabels } from "./recovery/operation-record.js";
+import { operationsHere, ownOwner } from "./recovery/owner.js";
 import type { Services } from "./services.js";
 
 const LEASE_MS = 60_000;
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** One piece of work whose content and snapshots a lease keeps, and what to undo should it fail. */
 export interface LeasedWork {
@@ -47,10 +50,11 @@ export async function underLease<T>(
     },
     onFailure: (what, undo) => cleanUp.onFailure(what, undo),
   };
+  operationsHere.add(id);
   if (own) cleanUp.atEnd(`lease ${id}`, (end, failed) => services.leases.delete(lease, { ...end, sync: failed }));
   try {
     // Not with the caller's signal: a lease whose making was given up may be there all the same.
-    if (own) await services.leases.create({ id, timeoutMs: LEASE_MS });
+    if (own) await services.leases.create({ id, labels: workLabels(id, name), timeoutMs: LEASE_MS });
     call.signal?.throwIfAborted();
     const result = await work(leased);
     // A lease that outlives its work expires by itself.
@@ -58,6 +62,8 @@ export async function underLease<T>(
     return result;
   } catch (reason) {
     throw withLeftovers(reason, await cleanUp.run(true));
+  } finally {
+    operationsHere.delete(id);
   }
 }
 
@@ -73,25 +79,39 @@ export async function holdContent(
   name: string,
   call: CallOptions,
 ): Promise<ContentHold> {
-  const lease = { id: operationId(name) };
+  const id = operationId(name);
+  const lease = { id };
   const cleanUp = new CleanUp();
-  cleanUp.atEnd(`lease ${lease.id}`, (end) => services.leases.delete(lease, end));
+  operationsHere.add(id);
+  cleanUp.atEnd(`lease ${id}`, (end) => services.leases.delete(lease, end));
+  const end = async (failed: boolean): Promise<readonly string[]> => {
+    const left = await cleanUp.run(failed);
+    operationsHere.delete(id);
+    return left;
+  };
   try {
     // Not with the caller's signal: a lease whose making was given up may be there all the same.
-    await services.leases.create({ ...lease, timeoutMs: LEASE_MS });
+    await services.leases.create({ id, labels: workLabels(id, name), timeoutMs: LEASE_MS });
     call.signal?.throwIfAborted();
   } catch (reason) {
-    throw withLeftovers(reason, await cleanUp.run(true));
+    throw withLeftovers(reason, await end(true));
   }
   return {
     keep: (digest) => services.leases.addResource(lease, { type: "content", id: digest }, call),
     // A lease that outlives its work expires by itself.
-    [Symbol.asyncDispose]: async () => void (await cleanUp.run(false)),
+    [Symbol.asyncDispose]: async () => void (await end(false)),
   };
 }
 
 function operationId(name: string): string {
   return `containerd-client-${name}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+}
+
+/** Labels of a lease by which others see whose work it belongs to. */
+export function workLabels(id: string, kind: string): Record<string, string> {
+  const startedAt = new Date();
+  const deadlineAt = new Date(startedAt.getTime() + DAY_MS);
+  return operationLabels({ id, kind, containerId: "", owner: ownOwner(), startedAt, deadlineAt });
 }
 
 function withLeftovers(reason: unknown, left: readonly string[]): unknown {

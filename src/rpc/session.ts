@@ -18,6 +18,16 @@ export interface TlsOptions {
   readonly serverName?: string | undefined;
 }
 
+/** Where a session ends, for whoever needs one of their own. */
+export interface Reach {
+  /** What the URL of a call begins with. */
+  readonly authority: string;
+  /** The socket's path, for a unix socket. */
+  readonly path?: string | undefined;
+  /** Certificates, where the connection is encrypted. */
+  readonly tls?: TlsOptions | undefined;
+}
+
 /** How a session connects and how long it waits. */
 export interface SessionOptions {
   readonly path?: string | undefined;

@@ -7,7 +7,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { InvalidArgumentError } from "../errors.js";
-import { Session, type SessionOptions, type TlsOptions } from "./session.js";
+import { type Reach, Session, type SessionOptions, type TlsOptions } from "./session.js";
 
 /**
  * What comes back for one message.
@@ -76,6 +76,13 @@ export interface TransportOptions {
   readonly pingTimeoutMs?: number | undefined;
 }
 
+const reaches = new WeakMap<Transport, Reach>();
+
+/** Where a transport ends; `undefined` when it was not made here. */
+export function reachOf(transport: Transport): Reach | undefined {
+  return reaches.get(transport);
+}
+
 const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -89,7 +96,10 @@ const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
  */
 export function unixTransport(path: string, options: TransportOptions = {}): Transport {
   if (path === "") throw new InvalidArgumentError("Cannot make a transport: the socket path is empty");
-  return { ...overSession(new Session("http://localhost", { ...options, path }), options), local: true };
+  const authority = "http://localhost";
+  const transport = { ...overSession(new Session(authority, { ...options, path }), options), local: true };
+  reaches.set(transport, { authority, path });
+  return transport;
 }
 
 /** Reaches a proxy in front of containerd's socket over TCP; `authority` is `host:port`. With `tls` the connection is encrypted. */
@@ -102,7 +112,9 @@ export function tcpTransport(
   if (url === undefined || url.hostname === "" || url.pathname !== "/" || url.username !== "") {
     throw new InvalidArgumentError(`Cannot make a transport for ${JSON.stringify(authority)}: expected host:port`);
   }
-  return overSession(new Session(url.origin, options), options);
+  const transport = overSession(new Session(url.origin, options), options);
+  reaches.set(transport, { authority: url.origin, tls: options.tls });
+  return transport;
 }
 
 function overSession(session: Session, options: SessionOptions & TransportOptions): Transport {

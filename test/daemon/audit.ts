@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Daemon } from "../../lab/daemon.js";
 import type { Client } from "../../src/index.js";
@@ -12,7 +15,7 @@ export async function listed(daemon: Daemon, client: Client, ...args: string[]):
     .filter((line) => line !== "");
 }
 
-/** Nothing of an operation is left: no lease, no ingest, no snapshot of ours. */
+/** Nothing of an operation is left: no lease, no ingest, no snapshot of ours, no dump. */
 export async function assertNothingLeft(daemon: Daemon, client: Client): Promise<void> {
   const leases = await settled(async () => {
     const names = await listed(daemon, client, "leases", "ls", "-q");
@@ -26,6 +29,28 @@ export async function assertNothingLeft(daemon: Daemon, client: Client): Promise
     return lines.filter((line) => line.startsWith("containerd-client-"));
   });
   assert.deepEqual(snapshots, [], "snapshots left behind");
+  const home = join(daemon.root, "containerd-client", client.namespace);
+  const dumps = await settled(() => readdir(home).catch(() => []));
+  assert.deepEqual(dumps, [], "dumps left behind");
+}
+
+/** What an operation could leave behind, by kind. */
+export type Inventory = Readonly<Record<string, readonly string[]>>;
+
+/** All that is there, as `ctr` and the filesystem tell. */
+export async function inventoryOf(daemon: Daemon, client: Client): Promise<Inventory> {
+  const names = async (...args: string[]): Promise<string[]> =>
+    (await listed(daemon, client, ...args)).map((line) => line.split(/\s+/)[0] ?? "").sort();
+  const dumps = join(daemon.root, "containerd-client");
+  return {
+    containers: await names("containers", "ls", "-q"),
+    images: await names("images", "ls", "-q"),
+    leases: await names("leases", "ls", "-q"),
+    ingests: await names("content", "active"),
+    snapshots: await names("snapshots", "ls"),
+    blobs: await names("content", "ls", "-q"),
+    dumps: existsSync(dumps) ? readdirSync(dumps).flatMap((name) => readdirSync(join(dumps, name))) : [],
+  };
 }
 
 /** The state `ctr` sees a task in; undefined when it sees none. */

@@ -59,6 +59,7 @@ export async function callLeasesAndContent(client: Client): Promise<void> {
   await assert.rejects(content.info(descriptor.digest), isNotFound);
   await leases.deleteResource(lease, resource);
   await leases.delete(lease, { sync: true });
+  assert.deepEqual((await client.sweep()).operations, []);
 }
 
 export async function callImages(client: Client, image: string): Promise<void> {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import {
   type Client,
@@ -10,190 +11,260 @@ import {
   isNotFound,
   withCheckpointTask,
   withCheckpointTaskExit,
+  withCheckpointWay,
 } from "../../src/index.js";
-import { assertNothingLeft, taskState } from "./audit.js";
+import { assertNothingLeft, seen, taskState } from "./audit.js";
 import { clientFor } from "./client.js";
 import { countOf, countsBeyond, discard, IMAGE, start } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
+import { SmallDisk } from "./small-disk.js";
 
-describeOnEachDaemon("a checkpoint that is cut short", (daemon) => {
-  let client: Client;
-  let container: Container;
-  let serial = 0;
+for (const way of ["directory", "daemon"] as const) {
+  describeOnEachDaemon(`a checkpoint in the way of the ${way} that is cut short`, (daemon) => {
+    let client: Client;
+    let container: Container;
+    let serial = 0;
 
-  before(async () => {
-    client = await clientFor(daemon(), "faults");
-  });
-  after(() => client.close());
-  beforeEach(async () => {
-    ({ container } = await start(client, `f${++serial}`));
-    await countsBeyond(client, container, 2);
-  });
-  afterEach(async () => {
-    await discard(container);
-    for await (const image of client.images.list())
-      if (image.name !== IMAGE) await client.images.delete(image.name, { sync: true });
-    await assertNothingLeft(daemon(), client);
-  });
-
-  /** Seen from outside: the task counts, the image is not there, nothing is left. And the same call works at once. */
-  const asBefore = async () => {
-    assert.equal(await taskState(daemon(), client, container.id), "RUNNING");
-    await countsBeyond(client, container, await countOf(client, container));
-    await assert.rejects(client.images.get("cp:1"), isNotFound);
-    await assertNothingLeft(daemon(), client);
-    const { leftBehind } = await container.checkpoint("cp:1");
-    assert.deepEqual(leftBehind, []);
-  };
-
-  for (const phase of ["prepare", "pause", "capture", "resume", "write", "register"]) {
-    it(`by the caller's signal in phase ${phase}: the caller's own reason, and everything as before`, async () => {
-      const stop = new AbortController();
-      const why = new Error("changed my mind");
-      const attempt = container.checkpoint("cp:1", [], {
-        signal: stop.signal,
-        onProgress: (progress) => {
-          if (progress.phase === phase) stop.abort(why);
-        },
-      });
-      await assert.rejects(attempt, (reason) => reason === why);
-      await asBefore();
+    before(async () => {
+      client = await clientFor(daemon(), "faults");
     });
-
-    it(`by the caller's signal in phase ${phase} with an exit: the task lives`, async () => {
-      if (phase === "resume") return;
-      const stop = new AbortController();
-      const attempt = container.checkpoint("cp:1", [withCheckpointTaskExit()], {
-        signal: stop.signal,
-        onProgress: (progress) => {
-          if (progress.phase === phase) stop.abort();
-        },
-      });
-      await assert.rejects(attempt);
-      await asBefore();
-    });
-  }
-
-  it("by its deadline: typed, with the phase and the state of the task", async () => {
-    let release: () => void = () => {};
-    const stuck = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    const attempt = container.checkpoint(
-      "cp:1",
-      [withCheckpointTask(), (plan) => plan.parts.push(() => stuck.then(() => Promise.reject(new Error("too late"))))],
-      { timeoutMs: 300 },
-    );
-    setTimeout(release, 1_000);
-    await assert.rejects(attempt, (reason) => {
-      assert.ok(isDeadlineExceeded(reason));
-      assert.equal(reason.operation?.phase, "prepare");
-      assert.equal(reason.operation?.taskStatus, "running");
-      assert.deepEqual(reason.operation?.leftBehind, []);
-      return true;
-    });
-    await asBefore();
-  });
-
-  for (const phase of ["prepare", "pause", "capture", "write"]) {
-    it(`by a restart of the daemon in phase ${phase}: the task is resumed when it is back`, async () => {
-      let restarted: Promise<void> | undefined;
-      const attempt = container.checkpoint("cp:1", [], {
-        onProgress: (progress) => {
-          if (progress.phase === phase) restarted ??= daemon().restart();
-        },
-      });
-      const failure = await attempt.then(
-        () => undefined,
-        (reason: unknown) => reason,
-      );
-      await restarted;
-      if (failure === undefined) {
-        await client.images.delete("cp:1", { sync: true });
-      } else {
-        assert.ok(failure instanceof ContainerdError);
-        assert.equal(failure.operation?.taskStatus, "running", failure.message);
-      }
-      await asBefore();
-    });
-  }
-
-  for (const phase of ["prepare", "pause", "capture", "write"]) {
-    it(`by closing the client in phase ${phase}: it cleans up before the connection goes`, async () => {
-      const other = await connect({ address: daemon().address, namespace: client.namespace });
-      const own = await other.containers.get(container.id);
-      let closed: Promise<void> | undefined;
-      const attempt = own.checkpoint("cp:1", [], {
-        onProgress: (progress) => {
-          if (progress.phase === phase) closed = other.close();
-        },
-      });
-      await assert.rejects(attempt, (reason) => isContainerdError(reason, "canceled"));
-      await closed;
-      await asBefore();
-    });
-  }
-
-  describe("when criu cannot dump", () => {
-    it("says what criu said, with a hint, and the task runs on", async () => {
-      const own = await start(client, `f${++serial}`, [
-        "sh",
-        "-c",
-        "exec flock /data/lock sh -c 'echo 1 > /count; while :; do sleep 0.1; done'",
-      ]);
-      try {
-        await countOf(client, own.container);
-        const attempt = own.container.checkpoint("cp:2", [withCheckpointTask({ fileLocks: false })]);
-        await assert.rejects(attempt, (reason) => {
-          assert.ok(reason instanceof ContainerdError);
-          assert.equal(reason.code, "failed_precondition");
-          assert.ok(
-            reason.criuLog.some((line) => /file locks/i.test(line)),
-            reason.criuLog.join("\n"),
-          );
-          assert.match(reason.hint ?? "", /fileLocks: true/);
-          assert.equal(reason.operation?.phase, "capture");
-          assert.equal(reason.operation?.taskStatus, "running");
-          return true;
-        });
-        assert.equal(await taskState(daemon(), client, own.container.id), "RUNNING");
-      } finally {
-        await discard(own.container);
-      }
-    });
-  });
-});
-
-describeOnEachDaemon("a checkpoint without space", (daemon) => {
-  let client: Client;
-
-  before(async () => {
-    client = await clientFor(daemon(), "space");
-  });
-  after(() => client.close());
-
-  it("fails typed, and the task runs on", async () => {
-    const { container } = await start(client, "full");
-    try {
+    after(() => client.close());
+    beforeEach(async () => {
+      ({ container } = await start(client, `f${++serial}`));
       await countsBeyond(client, container, 2);
-      // The daemon dumps below its TMPDIR; a tmpfs of one page is too small for any dump.
-      await daemon().inBox("mount", ["-t", "tmpfs", "-o", "size=4k", "tmpfs", "/tmp"]);
-      try {
-        await assert.rejects(container.checkpoint("cp:1"), (reason) => {
-          assert.ok(reason instanceof ContainerdError, String(reason));
-          assert.equal(reason.operation?.taskStatus, "running");
-          return true;
-        });
-      } finally {
-        await daemon().inBox("umount", ["/tmp"]);
-      }
+    });
+    afterEach(async () => {
+      await discard(container);
+      for await (const image of client.images.list())
+        if (image.name !== IMAGE) await client.images.delete(image.name, { sync: true });
+      await assertNothingLeft(daemon(), client);
+    });
+
+    /** Seen from outside: the task counts, the image is not there, nothing is left. And the same call works at once. */
+    const asBefore = async () => {
       assert.equal(await taskState(daemon(), client, container.id), "RUNNING");
       await countsBeyond(client, container, await countOf(client, container));
+      await assert.rejects(client.images.get("cp:1"), isNotFound);
       await assertNothingLeft(daemon(), client);
-      await container.checkpoint("cp:1");
-    } finally {
-      await discard(container);
-      await client.images.delete("cp:1", { sync: true }).catch(() => {});
+      const { leftBehind } = await container.checkpoint("cp:1", [withCheckpointWay(way)]);
+      assert.deepEqual(leftBehind, []);
+    };
+
+    for (const phase of ["prepare", "pause", "capture", "resume", "write", "register"]) {
+      it(`by the caller's signal in phase ${phase}: the caller's own reason, and everything as before`, async () => {
+        const stop = new AbortController();
+        const why = new Error("changed my mind");
+        const attempt = container.checkpoint("cp:1", [withCheckpointWay(way)], {
+          signal: stop.signal,
+          onProgress: (progress) => {
+            if (progress.phase === phase) stop.abort(why);
+          },
+        });
+        await assert.rejects(attempt, (reason) => reason === why);
+        await asBefore();
+      });
+
+      it(`by the caller's signal in phase ${phase} with an exit: the task lives`, async () => {
+        if (phase === "resume") return;
+        const stop = new AbortController();
+        const attempt = container.checkpoint("cp:1", [withCheckpointTaskExit(), withCheckpointWay(way)], {
+          signal: stop.signal,
+          onProgress: (progress) => {
+            if (progress.phase === phase) stop.abort();
+          },
+        });
+        await assert.rejects(attempt);
+        await asBefore();
+      });
     }
+
+    it("by its deadline: typed, with the phase and the state of the task", async () => {
+      let release: () => void = () => {};
+      const stuck = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const attempt = container.checkpoint(
+        "cp:1",
+        [
+          withCheckpointTask(),
+          (plan) => plan.parts.push(() => stuck.then(() => Promise.reject(new Error("too late")))),
+        ],
+        { timeoutMs: 1_000 },
+      );
+      setTimeout(release, 2_000);
+      await assert.rejects(attempt, (reason) => {
+        assert.ok(isDeadlineExceeded(reason));
+        assert.equal(reason.operation?.phase, "prepare");
+        assert.equal(reason.operation?.taskStatus, "running");
+        assert.deepEqual(reason.operation?.leftBehind, []);
+        return true;
+      });
+      await asBefore();
+    });
+
+    for (const phase of ["prepare", "pause", "capture", "write"]) {
+      it(`by a restart of the daemon in phase ${phase}: the task is resumed when it is back`, async () => {
+        let restarted: Promise<void> | undefined;
+        const attempt = container.checkpoint("cp:1", [withCheckpointWay(way)], {
+          onProgress: (progress) => {
+            if (progress.phase === phase) restarted ??= daemon().restart();
+          },
+        });
+        const failure = await attempt.then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        await restarted;
+        if (failure === undefined) {
+          await client.images.delete("cp:1", { sync: true });
+        } else {
+          assert.ok(failure instanceof ContainerdError);
+          assert.equal(failure.operation?.taskStatus, "running", failure.message);
+        }
+        await asBefore();
+      });
+    }
+
+    for (const phase of ["prepare", "pause", "capture", "write"]) {
+      it(`by closing the client in phase ${phase}: it cleans up before the connection goes`, async () => {
+        const other = await connect({ address: daemon().address, namespace: client.namespace });
+        const own = await other.containers.get(container.id);
+        let closed: Promise<void> | undefined;
+        const attempt = own.checkpoint("cp:1", [withCheckpointWay(way)], {
+          onProgress: (progress) => {
+            if (progress.phase === phase) closed = other.close();
+          },
+        });
+        await assert.rejects(attempt, (reason) => isContainerdError(reason, "canceled"));
+        await closed;
+        await asBefore();
+      });
+    }
+
+    describe("when criu cannot dump", () => {
+      it("says what criu said, with a hint, and the task runs on", async () => {
+        const own = await start(client, `f${++serial}`, [
+          "sh",
+          "-c",
+          "exec flock /data/lock sh -c 'echo 1 > /count; while :; do sleep 0.1; done'",
+        ]);
+        try {
+          await countOf(client, own.container);
+          const attempt = own.container.checkpoint("cp:2", [
+            withCheckpointTask({ fileLocks: false }),
+            withCheckpointWay(way),
+          ]);
+          await assert.rejects(attempt, (reason) => {
+            assert.ok(reason instanceof ContainerdError);
+            assert.equal(reason.code, "failed_precondition");
+            assert.ok(
+              reason.criuLog.some((line) => /file locks/i.test(line)),
+              reason.criuLog.join("\n"),
+            );
+            assert.match(reason.hint ?? "", /fileLocks: true/);
+            assert.equal(reason.operation?.phase, "capture");
+            assert.equal(reason.operation?.taskStatus, "running");
+            return true;
+          });
+          assert.equal(await taskState(daemon(), client, own.container.id), "RUNNING");
+        } finally {
+          await discard(own.container);
+        }
+      });
+    });
   });
-});
+}
+
+/** Where the daemon dumps when the directory is its own choice; in its box. */
+const TEMPORARY = "/run/temporary";
+
+describeOnEachDaemon(
+  "a checkpoint without space",
+  (daemon) => {
+    let client: Client;
+    let container: Container;
+    const disk = new SmallDisk();
+
+    before(async () => {
+      await daemon().inBox("mkdir", [TEMPORARY]);
+      client = await clientFor(daemon(), "space");
+      ({ container } = await start(client, "full"));
+      await countsBeyond(client, container, 2);
+    });
+    after(() => client.close());
+    afterEach(async () => {
+      try {
+        assert.equal(await taskState(daemon(), client, container.id), "RUNNING");
+        await countsBeyond(client, container, await countOf(client, container));
+        await assertNothingLeft(daemon(), client);
+      } finally {
+        await disk.unmount();
+      }
+      await container.checkpoint("cp:1");
+      await client.images.delete("cp:1", { sync: true });
+    });
+
+    const home = () => join(daemon().root, "containerd-client", client.namespace);
+
+    it("for the directory is refused before the freeze", async () => {
+      await disk.mount(daemon(), dirname(home()), 16);
+      const paused = await seen(client, "/tasks/paused", () =>
+        assert.rejects(container.checkpoint("cp:1"), (reason) => {
+          assert.ok(isContainerdError(reason, "resource_exhausted"), String(reason));
+          assert.match(reason.message, /containerd-client\/space\/\S+ needs \d+ bytes and has \d+ free/);
+          assert.equal(reason.operation?.phase, "prepare");
+          assert.equal(reason.operation?.taskStatus, "running");
+          return true;
+        }),
+      );
+      assert.deepEqual(paused, []);
+    });
+
+    it("for the directory when criu dumps fails typed, with path and need, and the task runs on", async () => {
+      await disk.mount(daemon(), dirname(home()), 128);
+      const attempt = container.checkpoint("cp:1", [], {
+        onProgress: ({ phase }) => {
+          if (phase === "pause") disk.fill();
+        },
+      });
+      await assert.rejects(attempt, (reason) => {
+        assert.ok(isContainerdError(reason, "resource_exhausted"), String(reason));
+        assert.match(reason.message, /containerd-client\/space\/\S+ needs \d+ bytes and has \d+ free/);
+        assert.equal(reason.operation?.phase, "capture");
+        assert.equal(reason.operation?.taskStatus, "running");
+        assert.deepEqual(reason.operation?.leftBehind, []);
+        return true;
+      });
+    });
+
+    it("for the daemon's own dump fails typed, and the task runs on", async () => {
+      // A tmpfs of one page is too small for any dump.
+      await daemon().inBox("mount", ["-t", "tmpfs", "-o", "size=4k", "tmpfs", TEMPORARY]);
+      try {
+        await assert.rejects(container.checkpoint("cp:1", [withCheckpointWay("daemon")]), (reason) => {
+          assert.ok(isContainerdError(reason, "resource_exhausted"), String(reason));
+          assert.equal(reason.operation?.taskStatus, "running");
+          return true;
+        });
+      } finally {
+        await daemon().inBox("umount", [TEMPORARY]);
+      }
+    });
+
+    it("for the store when the dump is packed fails typed, with path and need, and the task runs on", async () => {
+      await disk.mount(daemon(), join(daemon().root, "io.containerd.content.v1.content"), 128);
+      const attempt = container.checkpoint("cp:1", [], {
+        onProgress: ({ phase }) => {
+          if (phase === "write") disk.fill();
+        },
+      });
+      await assert.rejects(attempt, (reason) => {
+        assert.ok(isContainerdError(reason, "resource_exhausted"), String(reason));
+        assert.match(reason.message, /io\.containerd\.content\.v1\.content\S* needs \d+ bytes and has \d+ free/);
+        assert.equal(reason.operation?.taskStatus, "running");
+        return true;
+      });
+    });
+  },
+  { env: { TMPDIR: TEMPORARY } },
+);

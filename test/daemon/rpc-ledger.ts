@@ -34,7 +34,6 @@ export const allRpcs: readonly string[] = services.flatMap((service) => service.
 export const unwrapped: Readonly<Record<string, string>> = {
   "Events.Forward": "for shims and for daemons that pass on what they did not see themselves",
   "Snapshots.Cleanup": "the garbage collector has snapshotters do it; over the wire daemons refuse it",
-  "Tasks.List": "each container knows its task, and the daemon knows no filter",
 };
 
 /** Writes down which RPCs went through a transport, and whether the daemon answered any of them well. */

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, it } from "node:test";
-import { type Client, type Container, isFailedPrecondition } from "../../src/index.js";
+import { type Client, type Container, isFailedPrecondition, withCheckpointWay } from "../../src/index.js";
 import { assertNothingLeft } from "./audit.js";
 import { clientFor } from "./client.js";
 import { countOf, discard, start, upperOf } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
 
-const CHECKPOINTS = 20;
+const CHECKPOINTS = 10;
 const LINES = 200_000;
 
 /**
@@ -58,31 +58,33 @@ describeOnEachDaemon("memory and files of a checkpoint", (daemon) => {
   });
   after(() => client.close());
 
-  it(`are of one instant, ${CHECKPOINTS} times`, async () => {
-    let latest = 0;
-    for (let round = 1; round <= CHECKPOINTS; round++) {
-      const ref = `cp:${round}`;
-      await original.checkpoint(ref);
-      const copy = await client.restore(`copy${round}`, ref);
-      const frozen = await filesOf(client, copy);
-      const last = frozen.logged.at(-1) ?? 0;
-      assertUnbroken(frozen.logged);
-      assert.ok(last > latest, `round ${round}: ${last} is not later than ${latest}`);
-      const { count = last } = frozen;
-      assert.ok(count === last || count === last - 1, `round ${round}: ${count} beside ${last}`);
-      latest = last;
+  const ways = ["directory", "daemon"] as const;
+  for (const way of ways)
+    it(`are of one instant in the way of the ${way}, ${CHECKPOINTS} times`, async () => {
+      let latest = 0;
+      for (let round = 1; round <= CHECKPOINTS; round++) {
+        const ref = `cp:${round}`;
+        await original.checkpoint(ref, [withCheckpointWay(way)]);
+        const copy = await client.restore(`copy-${way}-${round}`, ref);
+        const frozen = await filesOf(client, copy);
+        const last = frozen.logged.at(-1) ?? 0;
+        assertUnbroken(frozen.logged);
+        assert.ok(last > latest, `round ${round}: ${last} is not later than ${latest}`);
+        const { count = last } = frozen;
+        assert.ok(count === last || count === last - 1, `round ${round}: ${count} beside ${last}`);
+        latest = last;
 
-      const task = await copy.newTask({ checkpoint: ref });
-      await task.start();
-      const thawed = await goesBeyond(copy, last);
-      // What memory and file disagree on would be missing here, or be there twice.
-      assertUnbroken(thawed.logged);
-      assert.ok((thawed.logged[0] ?? 0) <= last + 1, `round ${round}: the log begins only at ${thawed.logged[0]}`);
-      await discard(copy);
-      await client.images.delete(ref, { sync: true });
-    }
-    await assertNothingLeft(daemon(), client);
-  });
+        const task = await copy.newTask({ checkpoint: ref });
+        await task.start();
+        const thawed = await goesBeyond(copy, last);
+        // What memory and file disagree on would be missing here, or be there twice.
+        assertUnbroken(thawed.logged);
+        assert.ok((thawed.logged[0] ?? 0) <= last + 1, `round ${round}: the log begins only at ${thawed.logged[0]}`);
+        await discard(copy);
+        await client.images.delete(ref, { sync: true });
+      }
+      await assertNothingLeft(daemon(), client);
+    });
 
   it("do not go together when they are of two instants", async () => {
     await original.checkpoint("cp:sooner");

@@ -20,6 +20,11 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
     law: "rpc/ does not know what the calls are about",
   },
   {
+    room: /^guardian\//,
+    may: /^(src\/guardian\/|src\/rpc\/session\.ts$|node:)/,
+    law: "guardian/ starts in a moment: it loads Node's own modules and the session, nothing else",
+  },
+  {
     room: /^tar\//,
     may: /^(src\/errors\.ts|src\/tar\/|tar-stream$|node:(stream|zlib))/,
     law: "tar/ turns streams of bytes into members and back, and knows neither files nor daemon",
@@ -56,8 +61,13 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
   },
   {
     room: /^(client\/|index\.ts$)/,
-    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|tar|content|leases|checkpoint|client)\/|@bufbuild\/protobuf|node:)/,
+    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|guardian|tar|content|leases|checkpoint|client)\/|@bufbuild\/protobuf|node:)/,
     law: "client/ stands on the floors below and on no dependency of theirs",
+  },
+  {
+    room: /^cli\//,
+    may: /^(src\/(index|errors)\.ts|src\/(cli|client)\/|node:)/,
+    law: "cli/ uses the library as anybody would",
   },
   {
     room: /^embedded\//,

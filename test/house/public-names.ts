@@ -8,19 +8,19 @@ interface PublicNames {
 export const publicNames: Readonly<Record<string, PublicNames>> = {
   ".": {
     values: words(`
-      AbortedError AlreadyExistsError CanceledError Client ContainerdError DataLossError DeadlineExceededError
+      AbortedError AlreadyExistsError CanceledError CheckpointInProgressError Client ContainerdError DataLossError DeadlineExceededError
       FailedPreconditionError InternalError InvalidArgumentError NotFoundError NotImplementedError OutOfRangeError
       PermissionDeniedError ResourceExhaustedError UnauthenticatedError UnavailableError UnknownError connect fileIO
-      fromEnv isAlreadyExists isContainerdError isDataLoss isDeadlineExceeded isFailedPrecondition isInvalidArgument
+      fromEnv isAlreadyExists isCheckpointInProgress isContainerdError isDataLoss isDeadlineExceeded isFailedPrecondition isInvalidArgument
       isNotFound isNotImplemented isUnavailable nullIO streamIO tcpTransport unixTransport withCheckpointAnnotations
       withCheckpointImage withCheckpointLabels withCheckpointPart withCheckpointRW withCheckpointRuntime
-      withCheckpointShortPause withCheckpointTask withCheckpointTaskExit withRestoreCriuConfig withRestoreImage
+      withCheckpointTask withCheckpointTaskExit withCheckpointWay withRestoreCriuConfig withRestoreImage
       withRestoreLabels withRestoreRW withRestoreRuntime withRestoreSnapshotter withRestoreSpec withRestoreSpecEdit
     `),
     types: words(`
       CallOptions CheckpointCall CheckpointOption CheckpointResult CheckpointSource ConnectOptions Container
-      ContainerRecord Containers CreateContainerOptions Diffs ErrorCode ErrorFacts EventOf Events Image Images
-      Introspection Mount Namespaces NewTaskOptions OperationFailure OperationProgress Process RestoreOption
+      ContainerRecord Containers CreateContainerOptions Diffs ErrorCode EventOf Events Image Images
+      Introspection Mount Namespaces NewTaskOptions OperationFailure Process RestoreOption
       Snapshots Task TaskIO Transport
     `),
   },
@@ -72,14 +72,14 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
       CRIU_CONFIG_ANNOTATION CheckpointAnnotation CheckpointMediaType checkpointIndex criuConfigText
       criuSettingsNeeded listTarMembers parseCheckpoint planCheckpoint planRestore readCheckpoint
       withCheckpointAnnotations withCheckpointImage withCheckpointLabels withCheckpointPart withCheckpointRW
-      withCheckpointRuntime withCheckpointShortPause withCheckpointTask withCheckpointTaskExit withRestoreCriuConfig
+      withCheckpointRuntime withCheckpointTask withCheckpointTaskExit withCheckpointWay withRestoreCriuConfig
       withRestoreImage withRestoreLabels withRestoreRW withRestoreRuntime withRestoreSnapshotter withRestoreSpec
       withRestoreSpecEdit
     `),
     types: words(`
       Checkpoint CheckpointImage CheckpointOption CheckpointPart CheckpointPartContext CheckpointParts
-      CheckpointPlan CheckpointRuntime CriuConfig CriuConfigDirectory CriuConfigFile CriuOptions CriuSetting
-      RWCompression RestoreOption RestorePlan SpecEdit TarMember
+      CheckpointPlan CheckpointRuntime CheckpointWay CriuConfig CriuConfigDirectory CriuConfigFile CriuOptions
+      CriuSetting RWCompression RestoreOption RestorePlan SpecEdit TarMember
     `),
   },
   "./embedded": {

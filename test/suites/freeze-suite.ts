@@ -6,9 +6,9 @@ import type { Checkpoint } from "../../src/checkpoint/document.js";
 import { CheckpointMediaType } from "../../src/checkpoint/media-types.js";
 import {
   withCheckpointRW,
-  withCheckpointShortPause,
   withCheckpointTask,
   withCheckpointTaskExit,
+  withCheckpointWay,
 } from "../../src/checkpoint/plan.js";
 import type { Container } from "../../src/client/container.js";
 import type { Task } from "../../src/client/task.js";
@@ -142,7 +142,7 @@ function thawCases(bed: TaskBed): void {
     const { container, counts } = await bed.counting();
     const first = await container.checkpoint("cp:1");
     await counts.beyond(counts.last);
-    const second = await container.checkpoint("cp:2", [withCheckpointShortPause()]);
+    const second = await container.checkpoint("cp:2", [withCheckpointWay("daemon")]);
     assert.notEqual(second.task?.digest, first.task?.digest);
     assert.equal(second.spec?.digest, first.spec?.digest);
     for (const { task, rw, spec } of [first, second]) {

@@ -1,0 +1,104 @@
+import { parseArgs } from "node:util";
+import type { Client } from "../client/client.js";
+import { connect, fromEnv } from "../client/connect.js";
+import type { RecoveredOperation } from "../client/recovery/recover.js";
+import type { SweepResult } from "../client/recovery/sweep.js";
+import { InvalidArgumentError } from "../errors.js";
+
+const USAGE = `Usage: containerd-client <command> [options]
+
+  recover   resume the tasks that checkpoints had paused whose process is gone
+  sweep     recover, and remove what such checkpoints and restores left
+
+  -a, --address <address>      default: $CONTAINERD_ADDRESS, else /run/containerd/containerd.sock
+  -n, --namespace <namespace>  default: $CONTAINERD_NAMESPACE, else default
+  -A, --all-namespaces         in every namespace of the daemon
+      --dry-run                only say what would be done
+      --json                   say it as JSON
+  -h, --help                   this text
+`;
+
+const options = {
+  address: { type: "string", short: "a" },
+  namespace: { type: "string", short: "n" },
+  "all-namespaces": { type: "boolean", short: "A" },
+  "dry-run": { type: "boolean" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** Does what a command line asks, and resolves to what there is to print. */
+export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+  const { values, command } = parse(args);
+  if (values.help === true) return USAGE;
+  if (command !== "recover" && command !== "sweep") {
+    throw new InvalidArgumentError(`Expected recover or sweep, got ${JSON.stringify(command ?? "")}\n\n${USAGE}`);
+  }
+  const { address, namespace } = values;
+  const dryRun = values["dry-run"] === true;
+  const client = await connect({
+    ...fromEnv(env),
+    ...(address === undefined ? {} : { address }),
+    ...(namespace === undefined ? {} : { namespace }),
+  });
+  try {
+    const reports: Report[] = [];
+    for (const one of values["all-namespaces"] === true ? await everyNamespace(client) : [client]) {
+      reports.push(
+        command === "recover"
+          ? { namespace: one.namespace, operations: await one.recover({ dryRun }) }
+          : { namespace: one.namespace, ...(await one.sweep({ dryRun })) },
+      );
+    }
+    return values.json === true
+      ? `${JSON.stringify(reports, undefined, 2)}\n`
+      : reports.map((report) => inWords(report, dryRun)).join("");
+  } finally {
+    await client.close();
+  }
+}
+
+interface Report extends Partial<SweepResult> {
+  readonly namespace: string;
+  readonly operations: readonly RecoveredOperation[];
+}
+
+function parse(args: readonly string[]) {
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    if (positionals.length > 1) throw new Error(`Unexpected argument ${JSON.stringify(positionals[1])}`);
+    return { values, command: positionals[0] };
+  } catch (reason) {
+    const message = reason instanceof Error ? reason.message : String(reason);
+    throw new InvalidArgumentError(`${message}\n\n${USAGE}`, { cause: reason });
+  }
+}
+
+async function everyNamespace(client: Client): Promise<Client[]> {
+  const clients: Client[] = [];
+  for await (const { name } of client.namespaces.list()) clients.push(client.inNamespace(name));
+  return clients;
+}
+
+const words: { readonly [P in RecoveredOperation["pause"]]: string } = {
+  nothing: "it had paused nothing",
+  resumed: "the task runs again",
+  healed: "the task was of two minds, and runs again",
+  ran: "the task runs",
+  gone: "the task has ended",
+  split: "daemon and kernel are of two minds about the task: run this on the daemon's machine",
+  paused: "the task would be resumed",
+  busy: "somebody else is recovering it",
+};
+
+function inWords({ namespace, operations, removed, kept, onHost }: Report, dryRun: boolean): string {
+  const lines = operations.map(({ kind, containerId, id, pause }) => {
+    const what = containerId === "" ? kind : `${kind} of container ${containerId}`;
+    return `${what} (${id}): ${words[pause]}`;
+  });
+  lines.push(...(removed ?? []).map((one) => `${dryRun ? "would be removed" : "removed"}: ${one}`));
+  lines.push(...(kept ?? []).map((one) => `kept: ${one}`));
+  lines.push(...(onHost ?? []).map((one) => `to be removed on the daemon's machine: ${one}`));
+  if (lines.length === 0) lines.push("nothing to do");
+  return lines.map((line) => `${namespace}: ${line}\n`).join("");
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+import { isContainerdError, isInvalidArgument } from "../errors.js";
+import { runCommand } from "./command.js";
+
+const USAGE_EXIT = 2;
+
+try {
+  process.stdout.write(await runCommand(process.argv.slice(2), process.env));
+} catch (reason) {
+  if (!isContainerdError(reason)) throw reason;
+  process.stderr.write(`${reason.message}\n`);
+  if (reason.hint !== undefined) process.stderr.write(`${reason.hint}\n`);
+  process.exitCode = isInvalidArgument(reason) ? USAGE_EXIT : 1;
+}

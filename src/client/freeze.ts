@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CallOptions } from "../call-options.js";
+import { isContainerdError } from "../errors.js";
+import type { CheckpointTarget } from "./checkpoint-preflight.js";
+import type { Operation } from "./operation.js";
+import { TaskPause } from "./pause.js";
+import type { Services } from "./services.js";
+import { isInVfork } from "./vfork.js";
+
+const MOST_PAUSES = 25;
+const RELEASE_MS = 60_000;
+
+/** The time a task stands still for a checkpoint. */
+export interface Pause {
+  /** @throws {DeadlineExceededError} when it was longer than allowed; the task runs all the same */
+  end(): Promise<void>;
+  ms(): number;
+}
+
+/**
+ * Pauses a running task, at a moment that criu can dump, with a guardian beside it; one that does not run, or was paused by
+ * somebody else, is left as it is.
+ */
+export async function freeze(
+  services: Services,
+  { task, status }: CheckpointTarget,
+  dump: boolean,
+  operation: Operation,
+): Promise<Pause> {
+  if (task === undefined || status !== "running") return { end: async () => {}, ms: () => 0 };
+  const watch = await operation.watchPause(task);
+  const pause = new TaskPause(services, task);
+  operation.onFailure(`pause of ${task.id}`, async () => {
+    try {
+      await pause[Symbol.asyncDispose]();
+    } catch (reason) {
+      operation.abandonPause();
+      throw reason;
+    }
+    await watch.settle();
+  });
+  operation.enter("pause");
+  const { signal } = operation.call;
+  for (let attempt = 1; ; attempt++) {
+    watch.pausing();
+    const frozen = await begun(pause, { signal }, attempt === MOST_PAUSES);
+    if (frozen && (!dump || attempt === MOST_PAUSES || !(await isInVfork(task.pid)))) break;
+    await pause[Symbol.asyncDispose]();
+    await sleep(attempt);
+  }
+  watch.paused();
+  const startedAt = performance.now();
+  let endedAt: number | undefined;
+  return {
+    end: async () => {
+      if (endedAt !== undefined) return;
+      await pause[Symbol.asyncDispose]();
+      endedAt = performance.now();
+      await watch.release({ timeoutMs: RELEASE_MS });
+    },
+    ms: () => (endedAt ?? performance.now()) - startedAt,
+  };
+}
+
+/** Whether a pause began; it may not when processes come and go faster than they can be stopped. */
+async function begun(pause: TaskPause, call: CallOptions, last: boolean): Promise<boolean> {
+  try {
+    await pause.begin(call);
+    return true;
+  } catch (reason) {
+    if (last || !isContainerdError(reason, "aborted")) throw reason;
+    return false;
+  }
+}

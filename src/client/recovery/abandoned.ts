@@ -1,0 +1,144 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CallOptions } from "../../call-options.js";
+import { FailedPreconditionError, isNotFound } from "../../errors.js";
+import { type Thawed, thaw } from "../../guardian/thaw.js";
+import type { Lease } from "../../leases/lease.js";
+import { CleanUp } from "../clean-up.js";
+import type { Services } from "../services.js";
+import { frozenTask, isUnanswered } from "./frozen-task.js";
+import { type Intent, intentResource, parseIntent } from "./intent.js";
+import { acquireLock, type Lock, releaseLock } from "./lock.js";
+import { isAbandoned, OperationLabel, type OperationRecord, operationOf } from "./operation-record.js";
+import { operationsHere, ownOwner } from "./owner.js";
+import { removeRemains } from "./remains.js";
+
+const TAKE_OVER_MS = 10 * 60_000;
+const CALL_MS = 30_000;
+// While criu is at work in a task that its owner left, nobody else can do anything to it.
+const CRIU_MS = 60_000;
+const REST_MS = 100;
+// The clocks of two machines differ, and registering a checkpoint may hold a pause that ends its task.
+const OVERDUE_MS = 60_000;
+
+/** An operation with all the leases it has in the daemon. */
+export interface FoundOperation {
+  readonly record: OperationRecord;
+  readonly leases: readonly Lease[];
+}
+
+/** What the leases of the namespace say about operations, oldest first; of one operation when `id` is given. */
+export async function findOperations(services: Services, call: CallOptions, id?: string): Promise<FoundOperation[]> {
+  const found = new Map<string, { record: OperationRecord; leases: Lease[] }>();
+  const field = `labels.${JSON.stringify(OperationLabel.id)}`;
+  for await (const lease of services.leases.list([id === undefined ? field : `${field}==${id}`], call)) {
+    const record = operationOf(lease);
+    if (record === undefined) continue;
+    const known = found.get(record.id);
+    if (known === undefined) found.set(record.id, { record, leases: [lease] });
+    else known.leases.push(lease);
+  }
+  return [...found.values()].sort((a, b) => a.record.startedAt.getTime() - b.record.startedAt.getTime());
+}
+
+/** What an operation had in hand when it was left. */
+export async function intentsOf(services: Services, { leases }: FoundOperation, call: CallOptions): Promise<Intent[]> {
+  const intents: Intent[] = [];
+  for (const lease of leases) {
+    try {
+      for await (const resource of services.leases.resources(lease, call)) {
+        const intent = parseIntent(resource);
+        if (intent !== undefined) intents.push(intent);
+      }
+    } catch (reason) {
+      if (!isNotFound(reason)) throw reason;
+    }
+  }
+  return intents;
+}
+
+/** Whether a pause lasts longer than its operation allowed it, so that its owner is dead or hangs, wherever it is. */
+export async function isOverdue(services: Services, found: FoundOperation, call: CallOptions): Promise<boolean> {
+  const intents = await intentsOf(services, found, call);
+  return intents.some((intent) => intent.kind === "paused" && intent.untilAt.getTime() + OVERDUE_MS < Date.now());
+}
+
+/** What was done about the pause of an abandoned operation: as when thawing, or `nothing` when it had paused nothing. */
+export type PauseOutcome = Thawed | "nothing";
+
+/** Ends what an abandoned operation has paused, and takes the intent from its lease. */
+export async function endAbandonedPause(services: Services, found: FoundOperation): Promise<PauseOutcome> {
+  const call = () => ({ timeoutMs: CALL_MS });
+  let outcome: PauseOutcome = "nothing";
+  for (const intent of await intentsOf(services, found, call())) {
+    if (intent.kind !== "paused") continue;
+    outcome = await insistOnThaw(services, found.record.containerId, intent.pid);
+    if (outcome === "split") continue;
+    for (const lease of found.leases) {
+      await services.leases.deleteResource(lease, intentResource(intent), call());
+    }
+  }
+  return outcome;
+}
+
+async function insistOnThaw(services: Services, containerId: string, pid: number): Promise<Thawed> {
+  const task = frozenTask(services, containerId, pid, () => ({ timeoutMs: CALL_MS }));
+  const end = Date.now() + CRIU_MS;
+  for (;;) {
+    try {
+      const did = await thaw(task);
+      if (did !== "split" || Date.now() > end || (await task.freezer()) === undefined) return did;
+    } catch (reason) {
+      if (!isUnanswered(reason) || Date.now() > end) throw reason;
+    }
+    await sleep(REST_MS);
+  }
+}
+
+/**
+ * Does something about an abandoned operation, while nobody else does. Does nothing when it is gone by then.
+ *
+ * @throws {CheckpointInProgressError} when somebody else is at it
+ */
+export async function withAbandoned<T>(
+  services: Services,
+  { id: abandonedId, containerId }: OperationRecord,
+  act: (found: FoundOperation) => Promise<T>,
+  isStill: (found: FoundOperation) => boolean | Promise<boolean> = ({ record }) => isAbandoned(record),
+): Promise<T | undefined> {
+  const id = `containerd-client-recover-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+  const now = new Date();
+  const deadlineAt = new Date(now.getTime() + TAKE_OVER_MS);
+  const record = { id, kind: "recover", containerId, owner: ownOwner(), startedAt: now, deadlineAt };
+  const lock: Lock = { kind: "abandoned", name: abandonedId };
+  const cleanUp = new CleanUp();
+  operationsHere.add(id);
+  try {
+    cleanUp.atEnd(`lock on operation ${abandonedId}`, (call) => releaseLock(services, lock, record, call));
+    await acquireLock(services, lock, record, (holder) => takeOver(services, holder));
+    const [found] = await findOperations(services, { timeoutMs: CALL_MS }, abandonedId);
+    return found !== undefined && (await isStill(found)) ? await act(found) : undefined;
+  } finally {
+    await cleanUp.run(false);
+    operationsHere.delete(id);
+  }
+}
+
+/**
+ * Ends what an abandoned operation has paused, and removes what it left, so that another one can have its place.
+ *
+ * @throws {FailedPreconditionError} when its task cannot be resumed from here
+ */
+export async function takeOver(services: Services, record: OperationRecord): Promise<void> {
+  await withAbandoned(services, record, async (found) => {
+    if ((await endAbandonedPause(services, found)) === "split") throw split(record);
+    await removeRemains(services, found, await intentsOf(services, found, { timeoutMs: CALL_MS }));
+  });
+}
+
+function split({ containerId }: OperationRecord): FailedPreconditionError {
+  return new FailedPreconditionError(
+    `Container ${containerId} was left in the middle of a checkpoint, and the daemon neither resumes nor pauses it`,
+    { hint: "Run containerd-client recover on the daemon's machine." },
+  );
+}

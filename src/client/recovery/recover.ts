@@ -1,0 +1,118 @@
+import type { CallOptions } from "../../call-options.js";
+import { isCheckpointInProgress } from "../../errors.js";
+import type { Services } from "../services.js";
+import {
+  endAbandonedPause,
+  type FoundOperation,
+  findOperations,
+  intentsOf,
+  isOverdue,
+  type PauseOutcome,
+  withAbandoned,
+} from "./abandoned.js";
+import { isAbandoned, isOutOfSight, type OperationRecord } from "./operation-record.js";
+
+/**
+ * How operations are recovered.
+ *
+ * @inline
+ */
+export interface RecoverOptions extends CallOptions {
+  /** Only say what would be done. */
+  readonly dryRun?: boolean | undefined;
+}
+
+/**
+ * An operation whose process is gone, and what was done about it.
+ *
+ * @inline
+ */
+export interface RecoveredOperation {
+  /** Its id, which is also that of its lease. */
+  readonly id: string;
+  /** The id its caller gave it. */
+  readonly operationId?: string | undefined;
+  /** What it was: `checkpoint`, `restore`, `create`, `unpack`, or the `recover` of another one. */
+  readonly kind: string;
+  /** The container it was about. */
+  readonly containerId: string;
+  /** The image it was to make. */
+  readonly ref?: string | undefined;
+  /** When it was begun, by the daemon's clock. */
+  readonly startedAt: Date;
+  /** The process that ran it, as its machine counts. */
+  readonly pid?: number | undefined;
+  /** The machine of that process. */
+  readonly host?: string | undefined;
+  /**
+   * What became of the pause of its task. `nothing`: it had paused nothing. `resumed`: the task runs again. `healed`: daemon and
+   * kernel were of two minds about the task; it runs in both. `ran`: somebody had resumed it before. `gone`: it has ended.
+   * `split`: daemon and kernel are of two minds still, which only a process on the daemon's machine can heal. `paused`: it
+   * stays paused, as this was a dry run. `busy`: somebody else is recovering it.
+   */
+  readonly pause: PauseOutcome | "paused" | "busy";
+}
+
+/** Finds the operations that nobody works at any more, and ends what they have paused. */
+export async function recoverOperations(
+  services: Services,
+  options: RecoverOptions,
+): Promise<readonly RecoveredOperation[]> {
+  const { dryRun = false, ...call } = options;
+  const recovered: RecoveredOperation[] = [];
+  for (const found of await findOperations(services, call)) {
+    call.signal?.throwIfAborted();
+    if (!(await isRecoverable(services, found, call))) continue;
+    const pause = dryRun ? await lookAt(services, found, call) : await recoverOne(services, found);
+    recovered.push(recoveredOperation(found.record, pause));
+  }
+  return recovered;
+}
+
+/** Nobody works at it any more; or that cannot be told from here, but it has a task paused for longer than it may. */
+export async function isRecoverable(services: Services, found: FoundOperation, call: CallOptions): Promise<boolean> {
+  const { record } = found;
+  if (isAbandoned(record)) return true;
+  return isOutOfSight(record) && isOverdue(services, found, call);
+}
+
+/** Ends what an operation has paused, unless somebody else is at it. */
+export async function recoverOne(services: Services, { record }: FoundOperation): Promise<RecoveredOperation["pause"]> {
+  const still = (own: FoundOperation) => isRecoverable(services, own, {});
+  return busyWhenLocked(() => withAbandoned(services, record, (own) => endAbandonedPause(services, own), still));
+}
+
+/** What comes of work on an abandoned operation, unless somebody else is at it. */
+export async function busyWhenLocked<T>(work: () => Promise<T | undefined>): Promise<T | "busy"> {
+  try {
+    return (await work()) ?? "busy";
+  } catch (reason) {
+    if (isCheckpointInProgress(reason)) return "busy";
+    throw reason;
+  }
+}
+
+/** What would have to be done about its pause. */
+export async function lookAt(
+  services: Services,
+  found: FoundOperation,
+  call: CallOptions,
+): Promise<RecoveredOperation["pause"]> {
+  const intents = await intentsOf(services, found, call);
+  return intents.some(({ kind }) => kind === "paused") ? "paused" : "nothing";
+}
+
+/** What is told about an abandoned operation. */
+export function recoveredOperation(record: OperationRecord, pause: RecoveredOperation["pause"]): RecoveredOperation {
+  const { id, callerId, kind, containerId, ref, startedAt, owner } = record;
+  return {
+    id,
+    ...(callerId === undefined ? {} : { operationId: callerId }),
+    kind,
+    containerId,
+    ...(ref === undefined ? {} : { ref }),
+    startedAt,
+    ...(owner === undefined ? {} : { pid: owner.pid, host: owner.host.split(" ")[0] ?? "" }),
+    pause,
+  };
+}

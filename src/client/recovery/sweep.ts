@@ -1,0 +1,121 @@
+import { randomBytes } from "node:crypto";
+import { readdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { CallOptions } from "../../call-options.js";
+import { dumpHome } from "../dump-directory.js";
+import type { Services } from "../services.js";
+import { sharedRoot } from "../shared-root.js";
+import { type FoundOperation, findOperations, intentsOf, withAbandoned } from "./abandoned.js";
+import { sweepFifos } from "./fifo-sweep.js";
+import { isAbandoned, type OperationRecord } from "./operation-record.js";
+import { operationsHere } from "./owner.js";
+import {
+  busyWhenLocked,
+  isRecoverable,
+  lookAt,
+  type RecoveredOperation,
+  type RecoverOptions,
+  recoveredOperation,
+  recoverOne,
+} from "./recover.js";
+import { type Remains, removeRemains } from "./remains.js";
+
+/**
+ * What a sweep found and did; each thing in words, such as `lease containerd-client-…`.
+ *
+ * @inline
+ */
+export interface SweepResult {
+  /** The operations whose process is gone, and what was done about their tasks. */
+  readonly operations: readonly RecoveredOperation[];
+  /** What was removed; in a dry run, what would be. */
+  readonly removed: readonly string[];
+  /** What stays, and why. */
+  readonly kept: readonly string[];
+  /** What may be on the daemon's machine, where only a process there can remove it. */
+  readonly onHost: readonly string[];
+}
+
+const CALL_MS = 60_000;
+
+/** Removes what operations left that nobody works at any more, and has the daemon collect its garbage. */
+export async function sweepOperations(services: Services, options: RecoverOptions): Promise<SweepResult> {
+  const { dryRun = false, ...call } = options;
+  // Looked at first: the operation of a directory has a lease before it has the directory.
+  const dumps = await dumpDirectories(services, call);
+  const operations: RecoveredOperation[] = [];
+  const alive = new Set<string>();
+  const all: Remains[] = [];
+  for (const found of await findOperations(services, call)) {
+    call.signal?.throwIfAborted();
+    const { record } = found;
+    const abandoned = isAbandoned(record);
+    if (!abandoned) alive.add(record.id);
+    if (!abandoned && !(await isRecoverable(services, found, call))) continue;
+    if (dryRun) {
+      operations.push(recoveredOperation(record, await lookAt(services, found, call)));
+      if (abandoned) all.push({ removed: found.leases.map(({ id }) => `lease ${id}`), kept: [], onHost: [] });
+      continue;
+    }
+    const pause = await recoverOne(services, found);
+    operations.push(recoveredOperation(record, pause));
+    if (!abandoned) continue;
+    const remains = pause === "split" ? stillPaused(record) : await busyWhenLocked(() => removeOne(services, found));
+    if (remains === "busy") alive.add(record.id);
+    else all.push(remains);
+  }
+  const directories = [
+    ...dumps.filter((path) => {
+      const id = decodeURIComponent(basename(path));
+      return !alive.has(id) && !operationsHere.has(id);
+    }),
+    ...(await sweepFifos(services, call)),
+  ];
+  if (!dryRun) {
+    for (const path of directories) await rm(path, { recursive: true, force: true });
+    await collectGarbage(services);
+  }
+  return {
+    operations,
+    removed: [
+      ...new Set([...all.flatMap(({ removed }) => removed), ...directories.map((path) => `directory ${path}`)]),
+    ],
+    kept: all.flatMap(({ kept }) => kept),
+    onHost: [...new Set(all.flatMap(({ onHost }) => onHost))],
+  };
+}
+
+function removeOne(services: Services, { record }: FoundOperation): Promise<Remains | undefined> {
+  return withAbandoned(services, record, async (own) =>
+    removeRemains(services, own, await intentsOf(services, own, { timeoutMs: CALL_MS })),
+  );
+}
+
+/** What says that a task is paused must stay as long as it may be. */
+function stillPaused({ id, containerId }: OperationRecord): Remains {
+  return {
+    removed: [],
+    kept: [`lease ${id}: it says that the task of container ${containerId} is paused`],
+    onHost: [],
+  };
+}
+
+/** The dump directories of the namespace, whosever they are. */
+async function dumpDirectories(services: Services, call: CallOptions): Promise<string[]> {
+  const root = (await sharedRoot(services, call))?.root;
+  if (root === undefined) return [];
+  const home = dumpHome(root, services.namespace);
+  const names = await readdir(home).catch((reason: unknown) => {
+    if ((reason as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw reason;
+  });
+  return names.map((name) => join(home, name));
+}
+
+/** A daemon collects when a lease is deleted, and when that is asked of it waits until it is done. */
+async function collectGarbage({ leases }: Services): Promise<void> {
+  const call = { timeoutMs: CALL_MS };
+  const id = `containerd-client-sweep-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+  const lease = await leases.create({ id, expiresInMs: CALL_MS, ...call });
+  await leases.delete(lease, { ...call, sync: true });
+}

@@ -1,0 +1,165 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { CallOptions } from "../call-options.js";
+import { withDeadline } from "../content/deadline.js";
+import { CanceledError } from "../errors.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import type { Transport } from "../rpc/transport.js";
+import { CleanUp, type Undo } from "./clean-up.js";
+import { DumpArchive } from "./dump-archive.js";
+import { type DumpDirectory, makeDumpDirectory } from "./dump-directory.js";
+import { explainFull, requireDumpSpace } from "./dump-space.js";
+import { once } from "./once.js";
+import { operationsHere } from "./recovery/owner.js";
+import type { Services } from "./services.js";
+import { sharedRoot } from "./shared-root.js";
+import { together } from "./together.js";
+import { workLabels } from "./under-lease.js";
+
+const LEASE_MS = 60_000;
+
+/** A dump as files in a directory of ours, for a task to be thawed from. */
+export interface Thaw {
+  /** Where the files lie; they are all there when `unpacked` resolves. */
+  readonly images: string;
+  /** Resolves when all is there, and is what it should be. */
+  readonly unpacked: Promise<void>;
+  /** Takes it away. Happens by itself when the task has started or is removed, and when the client is closed. */
+  end(): Promise<void>;
+}
+
+const thaws = new WeakMap<Transport, Map<string, Set<Thaw>>>();
+
+/**
+ * Begins to unpack a dump for a container's task, where the daemon's files are ours too; the daemon itself would leave a copy
+ * of the memory in its temporary directory for good. `undefined` where that is the only way.
+ *
+ * @throws {FailedPreconditionError} when the dump holds anything but plain files
+ * @throws {NotFoundError} when it is not in the store
+ * @throws {DataLossError} when it is not what it should be
+ * @throws {ResourceExhaustedError} when there is no room for it
+ */
+export async function beginThaw(
+  services: Services,
+  containerId: string,
+  dump: Descriptor,
+  call: CallOptions,
+): Promise<Thaw | undefined> {
+  const shared = await sharedRoot(services, call);
+  if (shared === undefined) return undefined;
+  const cleanUp = new CleanUp();
+  try {
+    const [algorithm = "", hex = ""] = dump.digest.split(":");
+    const [directory, archive] = await together([
+      directoryFor(services, dump, cleanUp, call),
+      openArchive(join(shared.content, "blobs", algorithm, hex), dump, cleanUp, call),
+      services.content.info(dump.digest, call),
+    ]);
+    if (archive === undefined || directory === undefined) {
+      await cleanUp.run(false);
+      return undefined;
+    }
+    return register(services, containerId, startThaw(archive, directory, cleanUp, call));
+  } catch (reason) {
+    await cleanUp.run(true);
+    throw reason;
+  }
+}
+
+/** A task has started, or is gone: what it was to be thawed from is of no more use. */
+export async function endThaw(services: Services, containerId: string): Promise<void> {
+  const ours = thaws.get(services.rpc.transport)?.get(keyOf(services, containerId)) ?? [];
+  await Promise.all([...ours].map((thaw) => thaw.end()));
+}
+
+/** The connection is about to be closed, and nobody could take away afterwards what lies there for tasks to be started. */
+export async function endThaws(transport: Transport): Promise<void> {
+  const all = [...(thaws.get(transport)?.values() ?? [])].flatMap((ours) => [...ours]);
+  await Promise.all(all.map((thaw) => thaw.end()));
+}
+
+async function openArchive(
+  path: string,
+  dump: Descriptor,
+  cleanUp: CleanUp,
+  call: CallOptions,
+): Promise<DumpArchive | undefined> {
+  const archive = await DumpArchive.open(path, dump, call);
+  if (archive !== undefined) cleanUp.atEnd(`file ${path}`, () => archive.close());
+  return archive;
+}
+
+/** The lease comes first: by it others see that the directory is in use. */
+async function directoryFor(
+  services: Services,
+  dump: Descriptor,
+  cleanUp: CleanUp,
+  call: CallOptions,
+): Promise<DumpDirectory | undefined> {
+  const id = `containerd-client-thaw-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+  operationsHere.add(id);
+  cleanUp.atEnd(`lease ${id}`, async (end) => {
+    try {
+      await services.leases.delete({ id }, end);
+    } finally {
+      operationsHere.delete(id);
+    }
+  });
+  // Not with the caller's signal: a lease whose making was given up may be there all the same.
+  await services.leases.create({ id, labels: workLabels(id, "thaw"), timeoutMs: LEASE_MS });
+  const owner = { id, atEnd: (what: string, undo: Undo) => cleanUp.atEnd(what, undo) };
+  const directory = await makeDumpDirectory(services, owner, dump.size, call);
+  if (directory !== undefined) await requireDumpSpace(directory, false);
+  return directory;
+}
+
+function startThaw(archive: DumpArchive, directory: DumpDirectory, cleanUp: CleanUp, call: CallOptions): Thaw {
+  const stop = new AbortController();
+  const signal = call.signal === undefined ? stop.signal : AbortSignal.any([call.signal, stop.signal]);
+  const unpacked = withDeadline("Unpacking the dump", { ...call, signal }, (timed) =>
+    unpack(archive, directory, timed),
+  );
+  // Whoever makes the task waits for it, but not yet.
+  unpacked.catch(() => {});
+  return {
+    images: directory.images,
+    unpacked,
+    end: once(async () => {
+      stop.abort(new CanceledError("The task to be thawed is gone, or the client was closed"));
+      await unpacked.catch(() => {});
+      await cleanUp.run(false);
+    }),
+  };
+}
+
+async function unpack(archive: DumpArchive, directory: DumpDirectory, call: CallOptions): Promise<void> {
+  try {
+    await archive.unpack(directory.images, call);
+    await archive.close();
+  } catch (reason) {
+    throw await explainFull(reason, directory);
+  }
+}
+
+/** Until it ends it can be found by its container. */
+function register(services: Services, containerId: string, thaw: Thaw): Thaw {
+  const { transport } = services.rpc;
+  const key = keyOf(services, containerId);
+  const here = thaws.get(transport) ?? new Map<string, Set<Thaw>>();
+  const ours = here.get(key) ?? new Set<Thaw>();
+  thaws.set(transport, here.set(key, ours));
+  const registered: Thaw = {
+    ...thaw,
+    end: async () => {
+      await thaw.end();
+      ours.delete(registered);
+      if (ours.size === 0 && here.get(key) === ours) here.delete(key);
+    },
+  };
+  ours.add(registered);
+  return registered;
+}
+
+function keyOf({ namespace }: Services, containerId: string): string {
+  return `${namespace}/${containerId}`;
+}

@@ -1,0 +1,103 @@
+import { DaemonCalls } from "./daemon-calls.js";
+import { endPause } from "./end-pause.js";
+import { type FromGuardian, MessageReader, messageText, type ToGuardian, type WatchedPause } from "./messages.js";
+
+// The process that resumes a task when the one that paused it dies or takes too long. The end of its standard input is that
+// process's end. It lives as long as there is something to watch.
+
+const CALL_MS = 10_000;
+// Who paused the task comes first: this long after its time is over.
+const GRACE_MS = 100;
+
+interface Watch {
+  readonly pause: WatchedPause;
+  state: "idle" | "pausing" | "paused";
+  timer: NodeJS.Timeout | undefined;
+  ending: Promise<unknown> | undefined;
+}
+
+const watches = new Map<number, Watch>();
+let calls: DaemonCalls | undefined;
+
+function say(message: FromGuardian): void {
+  process.stdout.write(messageText(message));
+}
+
+function end(watch: Watch): Promise<unknown> {
+  const { pause, state } = watch;
+  const daemon = calls;
+  if (daemon === undefined || state === "idle") return Promise.resolve();
+  watch.ending ??= endPause(daemon, pause, state === "paused").then(() =>
+    daemon.forget(pause, CALL_MS).catch(() => {
+      // Whoever recovers finds the task running.
+    }),
+  );
+  return watch.ending;
+}
+
+async function look(at: number, pause: WatchedPause): Promise<void> {
+  try {
+    await calls?.look(pause, CALL_MS);
+    say({ kind: "watching", at });
+  } catch (reason) {
+    say({ kind: "unable", at, message: reason instanceof Error ? reason.message : String(reason) });
+  }
+}
+
+function take(message: ToGuardian): void {
+  if (message.kind === "connect") {
+    calls = new DaemonCalls(message.reach);
+    return;
+  }
+  const { at } = message;
+  if (message.kind === "watch") {
+    watches.set(at, { pause: message.pause, state: "idle", timer: undefined, ending: undefined });
+    void look(at, message.pause);
+    return;
+  }
+  const watch = watches.get(at);
+  if (watch === undefined) return;
+  switch (message.kind) {
+    case "pausing":
+      watch.state = "pausing";
+      watch.ending = undefined;
+      watch.timer ??= setTimeout(() => {
+        say({ kind: "overrun", at });
+        watch.state = "paused";
+        void end(watch);
+      }, message.maxPausedMs + GRACE_MS);
+      break;
+    case "paused":
+      watch.state = "paused";
+      break;
+    case "hold":
+      clearTimeout(watch.timer);
+      say({ kind: "noted", at });
+      break;
+    case "end":
+      watch.state = "paused";
+      void end(watch);
+      break;
+    case "done":
+      clearTimeout(watch.timer);
+      watches.delete(at);
+      say({ kind: "noted", at });
+      break;
+  }
+}
+
+async function finish(): Promise<void> {
+  for (const { timer } of watches.values()) clearTimeout(timer);
+  await Promise.allSettled([...watches.values()].map(end));
+  process.exit();
+}
+
+// Whoever stops a service signals all of its processes; the job is over when the pipe is.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+// The other side may be gone.
+process.stdout.on("error", () => {});
+const reader = new MessageReader<ToGuardian>(take);
+process.stdin.setEncoding("utf8");
+process.stdin.on("data", (text: string) => reader.push(text));
+process.stdin.on("error", () => void finish());
+process.stdin.on("end", () => void finish());

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { describe, it } from "node:test";
+import { isAbandoned, operationLabels, operationOf } from "../../src/client/recovery/operation-record.js";
+import { fateOf, type Owner, operationsHere, ownOwner, parseOwner } from "../../src/client/recovery/owner.js";
+
+describe("the owner of an operation", { skip: process.platform !== "linux" && "there is no /proc" }, () => {
+  const other = (changes: Partial<Owner>): Owner => ({ ...ownOwner(), instance: "another", ...changes });
+
+  it("is this process, for as long as the operation is under way", () => {
+    operationsHere.add("one");
+    assert.equal(fateOf(ownOwner(), "one"), "alive");
+    operationsHere.delete("one");
+    assert.equal(fateOf(ownOwner(), "one"), "dead");
+  });
+
+  it("may be another copy of the library in this process", () => {
+    assert.equal(fateOf(other({}), "one"), "alive");
+  });
+
+  it("is dead when its process id was given to another process, or to none", async () => {
+    assert.equal(fateOf(other({ startTicks: "1" }), "one"), "dead");
+    const child = spawn(process.execPath, ["-e", ""]);
+    await once(child, "exit");
+    assert.equal(fateOf(other({ pid: child.pid ?? 0 }), "one"), "dead");
+  });
+
+  it("is dead when this machine was started since, and unknown on another one", () => {
+    const { host } = ownOwner();
+    if (host.includes(" ")) assert.equal(fateOf(other({ bootId: "before" }), "one"), "dead");
+    assert.equal(fateOf(other({ bootId: "before", host: "elsewhere 1234" }), "one"), "unknown");
+    assert.equal(fateOf(other({ bootId: "before", host: "localhost" }), "one"), "unknown");
+  });
+
+  it("is unknown in another pid namespace, and where there is no /proc", () => {
+    assert.equal(fateOf(other({ pidNamespace: "pid:[1]" }), "one"), "unknown");
+    assert.equal(fateOf(other({ bootId: "" }), "one"), "unknown");
+    assert.equal(fateOf(other({ startTicks: "" }), "one"), "unknown");
+  });
+
+  it("is believed dead when nobody can tell and its time is over", () => {
+    const startedAt = new Date(1_000);
+    const record = { id: "one", kind: "checkpoint", containerId: "c", startedAt, deadlineAt: new Date(2_000) };
+    const elsewhere = other({ pidNamespace: "pid:[1]" });
+    assert.equal(isAbandoned({ ...record, owner: elsewhere }, 1_999), false);
+    assert.equal(isAbandoned({ ...record, owner: elsewhere }, 2_001), true);
+    assert.equal(isAbandoned({ ...record, owner: other({}) }, 2_001), false);
+    assert.equal(isAbandoned(record, 2_001), true);
+  });
+
+  it("stands in the labels of a lease, and is read from them whatever they say", () => {
+    const [startedAt, deadlineAt] = [new Date(1_000), new Date(2_000)];
+    const record = {
+      id: "one",
+      kind: "checkpoint",
+      containerId: "c",
+      ref: "cp:1",
+      owner: ownOwner(),
+      startedAt,
+      deadlineAt,
+    };
+    const lease = {
+      id: "x",
+      labels: operationLabels(record),
+      createdAt: startedAt,
+      [Symbol.asyncDispose]: async () => {},
+    };
+    assert.deepEqual(operationOf(lease), { ...record, callerId: undefined, file: undefined });
+    assert.equal(operationOf({ ...lease, labels: {} }), undefined);
+    for (const text of [undefined, "", "null", "[]", "{", '{"pid":"1"}']) assert.equal(parseOwner(text), undefined);
+    assert.deepEqual(parseOwner('{"pid":1,"host":7}'), {
+      pid: 1,
+      startTicks: "",
+      bootId: "",
+      pidNamespace: "",
+      host: "",
+      instance: "",
+    });
+  });
+});

@@ -1,0 +1,71 @@
+import { type Container, isAlreadyExists, isCheckpointInProgress } from "../../src/index.js";
+import { countsBeyond, discard, IMAGE } from "../daemon/counter.js";
+import type { FaultCases } from "./case.js";
+import type { Scene } from "./scene.js";
+
+/** A hundred of the usual counters would leave the machine no time for anything else. */
+const SLOW_COUNT = ["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i > /count; sleep 2; done"];
+const COUNTS_ON_MS = 10_000;
+
+/** Many containers are frozen at once: every one gets its checkpoint, and runs on. */
+export async function* crowd(scene: Scene, size: number): FaultCases {
+  const { client, auditor } = scene;
+  const before = await auditor.inventory();
+  const containers: Container[] = [];
+  for (let nth = 0; nth < size; nth++) {
+    const container = await client.containers.create(scene.fresh("one"), { image: IMAGE, args: SLOW_COUNT });
+    await (await container.newTask()).start();
+    containers.push(container);
+  }
+  for (const container of containers) await countsBeyond(client, container, 0);
+  const results = await Promise.allSettled(containers.map((container) => container.checkpoint(`all:${container.id}`)));
+  for (const [at, container] of containers.entries()) {
+    const troubles: string[] = [];
+    const result = results[at];
+    if (result?.status === "rejected") troubles.push(String(result.reason));
+    const missing = await auditor.missingOf(`all:${container.id}`);
+    if (missing === undefined || missing.length > 0) troubles.push("no whole image");
+    const stuck = await scene.trouble(COUNTS_ON_MS, container);
+    if (stuck !== undefined) troubles.push(stuck);
+    yield { name: `${at + 1} of ${size} at once`, troubles };
+  }
+  for (const container of containers) {
+    await discard(container);
+    await client.images.delete(`all:${container.id}`, { sync: true }).catch(() => {});
+  }
+  const residue = await auditor.residue(before);
+  yield { name: `after ${size} at once`, troubles: residue.map((what) => `left behind: ${what}`) };
+}
+
+/** Many checkpoints of one container go to one ref: one wins, the others are refused before they freeze anything. */
+export async function* oneRef(scene: Scene, size: number): FaultCases {
+  const { client, auditor, container } = scene;
+  const ref = scene.fresh("contested");
+  const before = await auditor.inventory();
+  let pauses = 0;
+  const stop = new AbortController();
+  const watching = (async () => {
+    for await (const event of client.events(["/tasks/paused"], { signal: stop.signal }))
+      if (event.payload.containerId === container.id) pauses++;
+  })().catch((reason: unknown) => {
+    if (!stop.signal.aborted) throw reason;
+  });
+  // The daemon does not say when a subscription stands.
+  await countsBeyond(client, container, 1);
+  const results = await Promise.allSettled(Array.from({ length: size }, () => container.checkpoint(ref)));
+  const wins = results.filter(({ status }) => status === "fulfilled").length;
+  const refusals = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+  const untyped = refusals.filter((reason) => !isAlreadyExists(reason) && !isCheckpointInProgress(reason));
+  const troubles = [
+    ...(wins === 1 ? [] : [`${wins} won`]),
+    ...untyped.map((reason) => `not a refusal: ${String(reason)}`),
+  ];
+  const stuck = await scene.trouble(0);
+  if (stuck !== undefined) troubles.push(stuck);
+  stop.abort();
+  await watching;
+  if (pauses !== 1) troubles.push(`the task was paused ${pauses} times`);
+  await auditor.ctr("images", "rm", "--sync", ref);
+  troubles.push(...(await auditor.residue(before)).map((what) => `left behind: ${what}`));
+  yield { name: `${size} on one ref`, troubles };
+}
