@@ -41,7 +41,10 @@ import { versionService } from "./version.js";
 
 /** What an embedded containerd is made with. */
 export interface EmbeddedOptions {
-  /** A directory for all it keeps, made when it is not there. Default: memory, and all is gone with it. */
+  /**
+   * A directory for all it keeps, made when it is not there. Default: memory, and all is gone with it. On Linux, for uid 0,
+   * snapshots in it are directories that can be mounted; for anybody else only this containerd can look into them.
+   */
   readonly root?: string | undefined;
   /** What runs its containers, and ends with it. Default: programs in this process, which are no containers and need nothing. */
   readonly runtime?: Runtime | undefined;
