@@ -41,7 +41,10 @@ import { versionService } from "./version.js";
 
 /** What an embedded containerd is made with. */
 export interface EmbeddedOptions {
-  /** A directory for all it keeps, made when it is not there. Default: memory, and all is gone with it. */
+  /**
+   * A directory for all it keeps, made when it is not there. Default: memory, and all is gone with it. On Linux, for uid 0,
+   * snapshots in it are directories that can be mounted; for anybody else only this containerd can look into them.
+   */
   readonly root?: string | undefined;
   /** What runs its containers, and ends with it. Default: programs in this process, which are no containers and need nothing. */
   readonly runtime?: Runtime | undefined;
@@ -69,9 +72,12 @@ export interface Embedded extends AsyncDisposable {
  * Starts a containerd in this process: in memory, or on a directory that outlives it. It needs no root and runs on any
  * operating system.
  *
- * It behaves as a daemon does where a client can tell. What it does not do: it talks to no registry, transfers no images by
- * itself, has no sandboxes and no streams of containerd's own; its layers are unpacked by no other snapshotters than its own; garbage is
- * collected when a call asks for it and after a hundred changes, as by a daemon, but by nobody's configuration.
+ * Where a client can tell it behaves as containerd 2.1 does, in its very words, but for this. It pulls and pushes nothing, and has
+ * no services for transfer, streaming, sandboxes and health, so `ctr` of containerd 2 needs `--local` for images. A listener that is 10 000
+ * events behind loses them and is told so, where a daemon would grow. Patterns in filters are JavaScript's, and what is wrong
+ * with a filter is said in other words. An ingest that counts on another namespace's bytes is locked like any other. Extensions of a container
+ * that an update leaves out are gone. Garbage is collected when a call asks for it, after every hundred changes among which
+ * was a deletion, and at the start; there is nothing to configure.
  *
  * @example
  * ```ts
@@ -80,6 +86,7 @@ export interface Embedded extends AsyncDisposable {
  * ```
  * @throws {FailedPreconditionError} when another process has the root
  * @throws {DataLossError} when what is in the root cannot be read
+ * @throws {InvalidArgumentError} when both `runtime` and `programs` are given
  */
 export async function createEmbedded(options: EmbeddedOptions = {}): Promise<Embedded> {
   const { programs, runtime = simulatedRuntime(programs) } = options;

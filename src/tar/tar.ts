@@ -5,7 +5,7 @@ import { HeaderTap } from "./header-tap.js";
 import type { TarEntry, TarEntryType, TarHeader } from "./member.js";
 import { type PaxRecords, textOf } from "./pax.js";
 
-export type { DeviceNumbers, TarEntry, TarEntryType, TarFile, TarHeader, TarStreamFile } from "./member.js";
+export type { DeviceNumbers, TarEntry, TarFile, TarHeader, TarStreamFile } from "./member.js";
 export { writeTar } from "./write.js";
 
 /** How much a reader takes in from an archive nobody vouches for. */
