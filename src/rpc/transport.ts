@@ -5,9 +5,9 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import { createGrpcTransport } from "@connectrpc/connect-node";
 import { InvalidArgumentError } from "../errors.js";
-import { Session, type SessionOptions, type TlsOptions } from "./session.js";
+import { grpcTransport } from "./grpc-transport.js";
+import { Session, type TlsOptions } from "./session.js";
 
 /**
  * What comes back for one message.
@@ -89,7 +89,8 @@ const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
  */
 export function unixTransport(path: string, options: TransportOptions = {}): Transport {
   if (path === "") throw new InvalidArgumentError("Cannot make a transport: the socket path is empty");
-  return { ...overSession(new Session("http://localhost", { ...options, path }), options), local: true };
+  const session = new Session("http://localhost", { ...options, path });
+  return { ...grpcTransport(session, options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES), local: true };
 }
 
 /** Reaches a proxy in front of containerd's socket over TCP; `authority` is `host:port`. With `tls` the connection is encrypted. */
@@ -102,21 +103,21 @@ export function tcpTransport(
   if (url === undefined || url.hostname === "" || url.pathname !== "/" || url.username !== "") {
     throw new InvalidArgumentError(`Cannot make a transport for ${JSON.stringify(authority)}: expected host:port`);
   }
-  return overSession(new Session(url.origin, options), options);
+  return lazily(new Session(url.origin, options), options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES);
 }
 
-function overSession(session: Session, options: SessionOptions & TransportOptions): Transport {
-  const limit = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
-  const inner = createGrpcTransport({
-    baseUrl: session.authority,
-    sessionManager: session,
-    readMaxBytes: limit,
-    writeMaxBytes: limit,
-    acceptCompression: [],
-  });
+/** Loads what it takes when the first call is made: most processes only ever use a socket, and should not pay for it. */
+function lazily(session: Session, maxMessageBytes: number): Transport {
+  let loading: Promise<Transport> | undefined;
+  const inner = (): Promise<Transport> => {
+    loading ??= import("./connect-transport.js").then(({ connectTransport }) =>
+      connectTransport(session, maxMessageBytes),
+    );
+    return loading;
+  };
   return {
-    unary: (method, signal, timeoutMs, header, input) => inner.unary(method, signal, timeoutMs, header, input),
-    stream: (method, signal, timeoutMs, header, input) => inner.stream(method, signal, timeoutMs, header, input),
+    unary: async (...call) => (await inner()).unary(...call),
+    stream: async (...call) => (await inner()).stream(...call),
     close: () => session.close(),
   };
 }
