@@ -31,7 +31,7 @@ export class GrpcCall {
   readonly #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #status: { readonly code: number; readonly message: string } | undefined;
-  #over: { readonly failure: unknown } | undefined;
+  #over: { readonly well: boolean; readonly reason: unknown } | undefined;
   #broken: Error | undefined;
   #hasHead = false;
   #wake: (() => void) | undefined;
@@ -106,7 +106,7 @@ export class GrpcCall {
         return message;
       }
       if (this.#over !== undefined) {
-        if (this.#over.failure !== undefined) throw this.#over.failure;
+        if (!this.#over.well) throw this.#over.reason;
         return undefined;
       }
       await new Promise<void>((resolve) => {
@@ -122,7 +122,7 @@ export class GrpcCall {
         this.#wake = resolve;
       });
     }
-    if (this.#over?.failure !== undefined && this.#waiting.length === 0) throw this.#over.failure;
+    if (this.#over?.well === false && this.#waiting.length === 0) throw this.#over.reason;
   }
 
   /** Ends the call from this side, if it is not over. */
@@ -136,7 +136,7 @@ export class GrpcCall {
     const status = headers[":status"];
     const type = headers["content-type"] ?? "";
     if (Number(status) !== 200) {
-      this.#end(new CallError(httpStatus(Number(status)), `HTTP ${status}`));
+      this.#end(new CallError(httpStatus(Number(status)), `HTTP ${Number(status)}`));
     } else if (!type.startsWith("application/grpc")) {
       this.#end(new CallError(Status.unknown, `unsupported content type ${type}`));
     } else if (headers["grpc-status"] !== undefined) {
@@ -177,7 +177,7 @@ export class GrpcCall {
 
   #closed(): void {
     if (this.#over !== undefined) return;
-    const { rstCode = 0 } = this.#stream;
+    const { rstCode } = this.#stream;
     if (this.#status !== undefined) this.#ended();
     else if (this.#broken !== undefined) this.#end(this.#lost(this.#broken, rstCode));
     else if (rstCode !== 0) this.#end(this.#lost(new Error(`stream closed with error code ${rstCode}`), rstCode));
@@ -190,12 +190,14 @@ export class GrpcCall {
     return code === undefined ? callErrorFrom(reason) : new CallError(code, reason.message, reason);
   }
 
-  #end(failure: unknown): void {
+  /** The call is over: well without a reason, else for that. */
+  #end(reason: unknown): void {
     if (this.#over !== undefined) return;
-    this.#over = { failure };
+    const well = reason === undefined;
+    this.#over = { well, reason };
     clearTimeout(this.#timer);
     this.#options.signal?.removeEventListener("abort", this.#abort);
-    if (failure !== undefined && this.#status === undefined) {
+    if (!well && this.#status === undefined) {
       this.#waiting.length = 0;
       this.#stream.close(CANCEL);
     }
