@@ -160,19 +160,20 @@ export class Session {
 
   /** Holds the process open while calls run, and asks a silent peer whether it still lives. */
   #watch(session: http2.ClientHttp2Session, stream: http2.ClientHttp2Stream): void {
-    const interval = this.#options.pingIntervalMs ?? 310_000;
-    const open = streamsOf(session);
-    open.add(stream);
-    session.ref();
+    const watched = watchOf(session);
     this.#heardAt = Date.now();
-    const timer = setInterval(() => {
-      if (Date.now() - this.#heardAt >= interval && !session.destroyed) this.#ping(session);
-    }, interval);
+    if (watched.streams++ === 0) {
+      session.ref();
+      const interval = this.#options.pingIntervalMs ?? 310_000;
+      watched.timer = setInterval(() => {
+        if (Date.now() - this.#heardAt >= interval && !session.destroyed) this.#ping(session);
+      }, interval);
+    }
     stream.once("response", () => this.notifyResponseByteRead());
     stream.once("close", () => {
-      clearInterval(timer);
-      open.delete(stream);
-      if (open.size === 0 && !session.destroyed) session.unref();
+      if (--watched.streams > 0) return;
+      clearInterval(watched.timer);
+      if (!session.destroyed) session.unref();
     });
   }
 
@@ -188,11 +189,16 @@ export class Session {
   }
 }
 
-const openStreams = new WeakMap<http2.ClientHttp2Session, Set<http2.ClientHttp2Stream>>();
+interface Watch {
+  streams: number;
+  timer?: NodeJS.Timeout;
+}
 
-function streamsOf(session: http2.ClientHttp2Session): Set<http2.ClientHttp2Stream> {
-  const known = openStreams.get(session) ?? new Set();
-  openStreams.set(session, known);
+const watches = new WeakMap<http2.ClientHttp2Session, Watch>();
+
+function watchOf(session: http2.ClientHttp2Session): Watch {
+  const known = watches.get(session) ?? { streams: 0 };
+  watches.set(session, known);
   return known;
 }
 

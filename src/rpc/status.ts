@@ -1,23 +1,23 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 import { type ContainerdError, type ErrorCode, type ErrorFacts, errorFor } from "../errors.js";
+import { type CallError, callErrorFrom, Status } from "./call-error.js";
 
-const codes: { readonly [C in Code]: ErrorCode } = {
-  [Code.Canceled]: "canceled",
-  [Code.Unknown]: "unknown",
-  [Code.InvalidArgument]: "invalid_argument",
-  [Code.DeadlineExceeded]: "deadline_exceeded",
-  [Code.NotFound]: "not_found",
-  [Code.AlreadyExists]: "already_exists",
-  [Code.PermissionDenied]: "permission_denied",
-  [Code.ResourceExhausted]: "resource_exhausted",
-  [Code.FailedPrecondition]: "failed_precondition",
-  [Code.Aborted]: "aborted",
-  [Code.OutOfRange]: "out_of_range",
-  [Code.Unimplemented]: "not_implemented",
-  [Code.Internal]: "internal",
-  [Code.Unavailable]: "unavailable",
-  [Code.DataLoss]: "data_loss",
-  [Code.Unauthenticated]: "unauthenticated",
+const codes: { readonly [status: number]: ErrorCode } = {
+  [Status.canceled]: "canceled",
+  [Status.unknown]: "unknown",
+  [Status.invalidArgument]: "invalid_argument",
+  [Status.deadlineExceeded]: "deadline_exceeded",
+  [Status.notFound]: "not_found",
+  [Status.alreadyExists]: "already_exists",
+  [Status.permissionDenied]: "permission_denied",
+  [Status.resourceExhausted]: "resource_exhausted",
+  [Status.failedPrecondition]: "failed_precondition",
+  [Status.aborted]: "aborted",
+  [Status.outOfRange]: "out_of_range",
+  [Status.unimplemented]: "not_implemented",
+  [Status.internal]: "internal",
+  [Status.unavailable]: "unavailable",
+  [Status.dataLoss]: "data_loss",
+  [Status.unauthenticated]: "unauthenticated",
 };
 
 const UNREACHABLE = new Set([
@@ -39,7 +39,7 @@ const TLS_TROUBLE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIG
 
 /** Turns whatever a transport threw into one of our errors; the daemon's message stays whole. */
 export function toContainerdError(reason: unknown, facts: Pick<ErrorFacts, "method" | "namespace">): ContainerdError {
-  const error = ConnectError.from(reason);
+  const error = callErrorFrom(reason);
   const errno = systemCode(error);
   const known = { ...facts, cause: reason };
   if (errno === "EACCES" || errno === "EPERM") return errorFor("permission_denied", error.rawMessage, known);
@@ -53,13 +53,13 @@ export function toContainerdError(reason: unknown, facts: Pick<ErrorFacts, "meth
   // The daemon's own clock may run out a moment before ours, and it then has other words for it.
   if (error.rawMessage.includes("context deadline exceeded"))
     return errorFor("deadline_exceeded", error.rawMessage, known);
-  return errorFor(codes[error.code], error.rawMessage, known);
+  return errorFor(codes[error.code] ?? "unknown", error.rawMessage, known);
 }
 
 /** A connection that goes away ends a stream with a reset nobody asked for, or without the status every call ends with. */
-function isCutOff({ code, rawMessage }: ConnectError): boolean {
-  if (code === Code.Canceled) return rawMessage.includes("stream closed with error code CANCEL");
-  return code === Code.Internal && rawMessage.includes("protocol error: missing status");
+function isCutOff({ code, rawMessage }: CallError): boolean {
+  if (code === Status.canceled) return rawMessage.includes("stream closed with error code CANCEL");
+  return code === Status.internal && rawMessage.includes("protocol error: missing status");
 }
 
 /** Whether the peer said that it never looked at the call, so that sending it once more cannot do it twice. */

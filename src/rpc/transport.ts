@@ -5,9 +5,9 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import { createGrpcTransport } from "@connectrpc/connect-node";
 import { InvalidArgumentError } from "../errors.js";
-import { type Reach, Session, type SessionOptions, type TlsOptions } from "./session.js";
+import { grpcTransport } from "./grpc-transport.js";
+import { type Reach, Session, type TlsOptions } from "./session.js";
 
 /**
  * What comes back for one message.
@@ -97,7 +97,8 @@ const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 export function unixTransport(path: string, options: TransportOptions = {}): Transport {
   if (path === "") throw new InvalidArgumentError("Cannot make a transport: the socket path is empty");
   const authority = "http://localhost";
-  const transport = { ...overSession(new Session(authority, { ...options, path }), options), local: true };
+  const session = new Session(authority, { ...options, path });
+  const transport = { ...grpcTransport(session, options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES), local: true };
   reaches.set(transport, { authority, path });
   return transport;
 }
@@ -112,23 +113,23 @@ export function tcpTransport(
   if (url === undefined || url.hostname === "" || url.pathname !== "/" || url.username !== "") {
     throw new InvalidArgumentError(`Cannot make a transport for ${JSON.stringify(authority)}: expected host:port`);
   }
-  const transport = overSession(new Session(url.origin, options), options);
+  const transport = lazily(new Session(url.origin, options), options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES);
   reaches.set(transport, { authority: url.origin, tls: options.tls });
   return transport;
 }
 
-function overSession(session: Session, options: SessionOptions & TransportOptions): Transport {
-  const limit = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
-  const inner = createGrpcTransport({
-    baseUrl: session.authority,
-    sessionManager: session,
-    readMaxBytes: limit,
-    writeMaxBytes: limit,
-    acceptCompression: [],
-  });
+/** Loads what it takes when the first call is made: most processes only ever use a socket, and should not pay for it. */
+function lazily(session: Session, maxMessageBytes: number): Transport {
+  let loading: Promise<Transport> | undefined;
+  const inner = (): Promise<Transport> => {
+    loading ??= import("./connect-transport.js").then(({ connectTransport }) =>
+      connectTransport(session, maxMessageBytes),
+    );
+    return loading;
+  };
   return {
-    unary: (method, signal, timeoutMs, header, input) => inner.unary(method, signal, timeoutMs, header, input),
-    stream: (method, signal, timeoutMs, header, input) => inner.stream(method, signal, timeoutMs, header, input),
+    unary: async (...call) => (await inner()).unary(...call),
+    stream: async (...call) => (await inner()).stream(...call),
     close: () => session.close(),
   };
 }

@@ -77,8 +77,8 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
 ];
 
 const doors: Readonly<Record<string, readonly string[]>> = {
-  "@connectrpc/connect-node": ["src/rpc/listen.ts", "src/rpc/transport.ts"],
-  "@connectrpc/connect": ["src/rpc/router.ts", "src/rpc/status.ts"],
+  "@connectrpc/connect-node": ["src/rpc/connect-transport.ts", "src/rpc/listen.ts"],
+  "@connectrpc/connect": ["src/rpc/router.ts"],
   "tar-stream": ["src/tar/tar.ts"],
 };
 
@@ -99,14 +99,14 @@ function importsOf(root: string): Import[] {
   return sources(join(root, "src")).flatMap((path) => {
     const file = relative(root, path);
     const text = readFileSync(path, "utf8").replaceAll(/\/\*[\s\S]*?\*\//g, "");
-    return [...text.matchAll(/^(?:import\s+|(?:import|export)\b[^;"=]*?\bfrom\s+)"([^"]+)";/gm)].map(
-      ([, specifier = ""]) => ({
-        file,
-        target: specifier.startsWith(".")
-          ? normalize(join(dirname(file), specifier)).replace(/\.js$/, ".ts")
-          : specifier,
-      }),
-    );
+    const statements = /^(?:import\s+|(?:import|export)\b[^;"=]*?\bfrom\s+)"([^"]+)";|\bimport\("([^"]+)"\)/gm;
+    return [...text.matchAll(statements)].map(([, early, lazy]) => {
+      const specifier = early ?? lazy ?? "";
+      const target = specifier.startsWith(".")
+        ? normalize(join(dirname(file), specifier)).replace(/\.js$/, ".ts")
+        : specifier;
+      return { file, target };
+    });
   });
 }
 

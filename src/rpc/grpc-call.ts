@@ -1,0 +1,236 @@
+import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
+import { CallError, callErrorFrom, Status } from "./call-error.js";
+import { framePrefix, MessageReader } from "./grpc-frames.js";
+
+const CANCEL = 8;
+/** What is read ahead of whoever takes the messages, before the peer is held back. */
+const MOST_WAITING_BYTES = 4 * 1024 * 1024;
+
+// See https://github.com/grpc/grpc/blob/v1.75.0/doc/PROTOCOL-HTTP2.md#errors
+const resetStatus: { readonly [rst: number]: number } = {
+  7: Status.unavailable,
+  8: Status.canceled,
+  11: Status.resourceExhausted,
+  12: Status.permissionDenied,
+};
+
+/** What a call may be told when it is opened. */
+export interface GrpcCallOptions {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly maxMessageBytes: number;
+  /** Told whenever bytes came. */
+  readonly heard: () => void;
+}
+
+/** One gRPC call on an HTTP/2 stream: messages out, messages in, and how it ended. */
+export class GrpcCall {
+  readonly #stream: ClientHttp2Stream;
+  readonly #options: GrpcCallOptions;
+  readonly #reader: MessageReader;
+  readonly #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #status: { readonly code: number; readonly message: string } | undefined;
+  #over: { readonly well: boolean; readonly reason: unknown } | undefined;
+  #broken: Error | undefined;
+  #hasHead = false;
+  #wake: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #abort = () => this.#end(this.#options.signal?.reason);
+
+  constructor(stream: ClientHttp2Stream, options: GrpcCallOptions) {
+    const { signal, timeoutMs, maxMessageBytes, heard } = options;
+    this.#stream = stream;
+    this.#options = options;
+    this.#reader = new MessageReader(maxMessageBytes);
+    stream.on("response", (headers) => this.#head(headers));
+    stream.on("trailers", (trailers) => this.#trailers(trailers));
+    stream.on("data", (chunk: Buffer) => {
+      heard();
+      this.#take(chunk);
+    });
+    stream.on("end", () => this.#ended());
+    stream.on("error", (reason) => {
+      this.#broken ??= reason;
+    });
+    stream.on("close", () => this.#closed());
+    signal?.addEventListener("abort", this.#abort, { once: true });
+    if (timeoutMs !== undefined) {
+      this.#timer = setTimeout(() => {
+        this.#end(new CallError(Status.deadlineExceeded, "the operation timed out"));
+      }, timeoutMs);
+    }
+  }
+
+  /** Sends one message; resolves when the connection has taken it. */
+  async send(message: Uint8Array): Promise<void> {
+    if (this.#over !== undefined) return;
+    this.#requireSize(message);
+    this.#stream.cork();
+    this.#stream.write(framePrefix(message.length));
+    const flows = this.#stream.write(message);
+    this.#stream.uncork();
+    if (flows) return;
+    await new Promise<void>((resolve) => {
+      const go = () => {
+        this.#stream.off("drain", go);
+        this.#stream.off("close", go);
+        resolve();
+      };
+      this.#stream.on("drain", go);
+      this.#stream.on("close", go);
+    });
+  }
+
+  /** Says that nothing more will be sent, with a last message when there is one. */
+  finish(message?: Uint8Array): void {
+    if (this.#over !== undefined) return;
+    if (message === undefined) {
+      this.#stream.end();
+      return;
+    }
+    this.#requireSize(message);
+    this.#stream.cork();
+    this.#stream.write(framePrefix(message.length));
+    this.#stream.end(message);
+    this.#stream.uncork();
+  }
+
+  /** The next message; `undefined` when the call ended well. */
+  async receive(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const message = this.#waiting.shift();
+      if (message !== undefined) {
+        this.#waitingBytes -= message.length;
+        if (this.#waitingBytes < MOST_WAITING_BYTES && this.#stream.isPaused()) this.#stream.resume();
+        return message;
+      }
+      if (this.#over !== undefined) {
+        if (!this.#over.well) throw this.#over.reason;
+        return undefined;
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Resolves when the peer has begun to answer. Not to be waited for beside {@link GrpcCall.receive}. */
+  async answered(): Promise<void> {
+    while (!this.#hasHead && this.#over === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    if (this.#over?.well === false && this.#waiting.length === 0) throw this.#over.reason;
+  }
+
+  /** Ends the call from this side, if it is not over. */
+  cancel(reason: unknown = new CallError(Status.canceled, "the call was cancelled")): void {
+    this.#end(reason);
+  }
+
+  #head(headers: IncomingHttpHeaders): void {
+    this.#options.heard();
+    this.#hasHead = true;
+    const status = headers[":status"];
+    const type = headers["content-type"] ?? "";
+    if (Number(status) !== 200) {
+      this.#end(new CallError(httpStatus(Number(status)), `HTTP ${Number(status)}`));
+    } else if (!type.startsWith("application/grpc")) {
+      this.#end(new CallError(Status.unknown, `unsupported content type ${type}`));
+    } else if (headers["grpc-status"] !== undefined) {
+      this.#trailers(headers);
+    }
+    this.#wake?.();
+  }
+
+  #trailers(trailers: IncomingHttpHeaders): void {
+    const code = Number(trailers["grpc-status"]);
+    if (trailers["grpc-status"] === undefined || !Number.isInteger(code)) return;
+    this.#status = { code, message: decoded(String(trailers["grpc-message"] ?? "")) };
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#over !== undefined) return;
+    try {
+      this.#reader.read(chunk, (message) => {
+        this.#waiting.push(message);
+        this.#waitingBytes += message.length;
+      });
+    } catch (reason) {
+      this.#end(reason);
+      return;
+    }
+    if (this.#waitingBytes >= MOST_WAITING_BYTES) this.#stream.pause();
+    if (this.#waiting.length > 0) this.#wake?.();
+  }
+
+  /** All the peer sent has been read. */
+  #ended(): void {
+    if (this.#status === undefined) return;
+    const { code, message } = this.#status;
+    if (code !== 0) this.#end(new CallError(code, message));
+    else if (!this.#reader.isWhole) this.#end(new CallError(Status.internal, "protocol error: incomplete message"));
+    else this.#end(undefined);
+  }
+
+  #closed(): void {
+    if (this.#over !== undefined) return;
+    const { rstCode } = this.#stream;
+    if (this.#status !== undefined) this.#ended();
+    else if (this.#broken !== undefined) this.#end(this.#lost(this.#broken, rstCode));
+    else if (rstCode !== 0) this.#end(this.#lost(new Error(`stream closed with error code ${rstCode}`), rstCode));
+    else this.#end(new CallError(Status.internal, "protocol error: missing status"));
+  }
+
+  #lost(reason: Error, rstCode: number): CallError {
+    const code = resetStatus[rstCode];
+    if (rstCode === CANCEL) return new CallError(Status.canceled, "stream closed with error code CANCEL", reason);
+    return code === undefined ? callErrorFrom(reason) : new CallError(code, reason.message, reason);
+  }
+
+  /** The call is over: well without a reason, else for that. */
+  #end(reason: unknown): void {
+    if (this.#over !== undefined) return;
+    const well = reason === undefined;
+    this.#over = { well, reason };
+    clearTimeout(this.#timer);
+    this.#options.signal?.removeEventListener("abort", this.#abort);
+    if (!well && this.#status === undefined) {
+      this.#waiting.length = 0;
+      this.#stream.close(CANCEL);
+    }
+    this.#wake?.();
+  }
+
+  #requireSize({ length }: Uint8Array): void {
+    const { maxMessageBytes } = this.#options;
+    if (length <= maxMessageBytes) return;
+    const failure = new CallError(
+      Status.resourceExhausted,
+      `message size ${length} is larger than ${maxMessageBytes} bytes`,
+    );
+    this.#end(failure);
+    throw failure;
+  }
+}
+
+/** The peer's words, percent-encoded where they are not plain. */
+function decoded(message: string): string {
+  try {
+    return decodeURIComponent(message);
+  } catch {
+    // Said so by somebody who does not encode; as it is it says more than nothing.
+    return message;
+  }
+}
+
+// See https://github.com/grpc/grpc/blob/v1.75.0/doc/http-grpc-status-mapping.md
+function httpStatus(status: number): number {
+  if (status === 400) return Status.internal;
+  if (status === 401) return Status.unauthenticated;
+  if (status === 403) return Status.permissionDenied;
+  if (status === 404) return Status.unimplemented;
+  return [429, 502, 503, 504].includes(status) ? Status.unavailable : Status.unknown;
+}

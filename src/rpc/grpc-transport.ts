@@ -1,0 +1,143 @@
+import type { ClientHttp2Stream } from "node:http2";
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { CallError, Status } from "./call-error.js";
+import { GrpcCall } from "./grpc-call.js";
+import type { Session } from "./session.js";
+import type { Transport } from "./transport.js";
+
+const CANCEL = 8;
+const LONGEST_TIMEOUT_MS = 99_999_999;
+
+/**
+ * Speaks gRPC over one HTTP/2 connection of Node's own, and no more than gRPC: no compression, no interceptors, each byte
+ * copied once. Several times as fast as a general client, which is what a socket on the same machine is worth.
+ */
+export function grpcTransport(session: Session, maxMessageBytes: number): Transport {
+  const open = async (
+    method: DescMethod,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: Headers | undefined,
+  ): Promise<GrpcCall> => {
+    signal?.throwIfAborted();
+    const headers: Record<string, string> = { "content-type": "application/grpc+proto", te: "trailers" };
+    if (timeoutMs !== undefined) {
+      headers["grpc-timeout"] = `${Math.min(Math.max(Math.ceil(timeoutMs), 0), LONGEST_TIMEOUT_MS)}m`;
+    }
+    header?.forEach((value, name) => {
+      headers[name] = value;
+    });
+    const startedAt = performance.now();
+    const stream = await within(
+      session.request("POST", `/${method.parent.typeName}/${method.name}`, headers),
+      signal,
+      timeoutMs,
+    );
+    const leftMs = timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - startedAt);
+    return new GrpcCall(stream, {
+      signal,
+      timeoutMs: leftMs,
+      maxMessageBytes,
+      heard: () => session.notifyResponseByteRead(),
+    });
+  };
+  return {
+    unary: async (method, signal, timeoutMs, header, input) => {
+      const message = encode(method.input, input);
+      const call = await open(method, signal, timeoutMs, header);
+      call.finish(message);
+      const reply = await call.receive();
+      if (reply === undefined) throw new CallError(Status.internal, "protocol error: no message");
+      if ((await call.receive()) !== undefined) {
+        call.cancel();
+        throw new CallError(Status.internal, "protocol error: more than one message");
+      }
+      return { message: decode(method.output, reply) };
+    },
+    stream: async (method, signal, timeoutMs, header, input) => {
+      const call = await open(method, signal, timeoutMs, header);
+      send(call, method.input, input).catch((reason: unknown) => call.cancel(reason));
+      await call.answered();
+      return { message: receive(call, method.output) };
+    },
+    close: () => session.close(),
+  };
+}
+
+/** Waits for a stream to be opened no longer than the call may take; one that comes later is closed. */
+async function within(
+  opening: Promise<ClientHttp2Stream>,
+  signal: AbortSignal | undefined,
+  timeoutMs: number | undefined,
+): Promise<ClientHttp2Stream> {
+  let late = false;
+  let timer: NodeJS.Timeout | undefined;
+  let abort = () => {};
+  const ended = new Promise<never>((_, reject) => {
+    abort = () => reject(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (timeoutMs !== undefined) {
+      timer = setTimeout(() => reject(new CallError(Status.deadlineExceeded, "the operation timed out")), timeoutMs);
+    }
+  });
+  opening.then(
+    (stream) => {
+      if (late) stream.close(CANCEL);
+    },
+    () => {
+      // Whoever waits for it is told below.
+    },
+  );
+  try {
+    return await Promise.race([opening, ended]);
+  } catch (reason) {
+    late = true;
+    throw reason;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+async function send<I extends DescMessage>(
+  call: GrpcCall,
+  schema: I,
+  input: AsyncIterable<MessageInitShape<I>>,
+): Promise<void> {
+  for await (const message of input) await call.send(encode(schema, message));
+  call.finish();
+}
+
+/** Leaving the loop ends the call. */
+async function* receive<O extends DescMessage>(
+  call: GrpcCall,
+  schema: O,
+): AsyncGenerator<MessageShape<O>, void, undefined> {
+  try {
+    for (let message = await call.receive(); message !== undefined; message = await call.receive()) {
+      yield decode(schema, message);
+    }
+  } finally {
+    call.cancel();
+  }
+}
+
+function encode<I extends DescMessage>(schema: I, input: MessageInitShape<I>): Uint8Array {
+  return toBinary(schema, create(schema, input));
+}
+
+function decode<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (reason) {
+    throw new CallError(Status.internal, `protocol error: not a ${schema.typeName}`, reason);
+  }
+}
