@@ -6,7 +6,7 @@ import type { Scene } from "./scene.js";
 const CLEAN_MS = 5_000;
 
 /** Ends a checkpoint by signal or deadline at a random moment. The call ends at once, the task runs, nothing is left. */
-export async function* abort(scene: Scene, cases: number, seed = Date.now()): FaultCases {
+export async function* abort(scene: Scene, cases: number, seed: number = Date.now()): FaultCases {
   const random = randomFrom(seed);
   const before = await scene.auditor.inventory();
   for (let nth = 1; nth <= cases; nth++) {

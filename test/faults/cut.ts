@@ -29,7 +29,7 @@ interface Call {
  * Cuts the socket after some byte of a call, either way, in several manners. The call ends, and what it says it did is
  * done.
  */
-export async function* cut(scene: Scene, cases: number, seed = Date.now()): FaultCases {
+export async function* cut(scene: Scene, cases: number, seed: number = Date.now()): FaultCases {
   const random = randomFrom(seed);
   await using lease = await scene.client.leases.create();
   const blob = await writeBlob(scene.client.content, randomBytes(BLOB_BYTES), { mediaType: MEDIA_TYPE }, { lease });

@@ -16,7 +16,7 @@ export class Scene implements AsyncDisposable {
   readonly client: Client;
   readonly auditor: Auditor;
   /** Stands in the counting task's memory. */
-  readonly secret = `secret-${randomBytes(16).toString("hex")}`;
+  readonly secret: string = `secret-${randomBytes(16).toString("hex")}`;
   container!: Container;
   #serial = 0;
 
