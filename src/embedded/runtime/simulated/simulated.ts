@@ -1,4 +1,5 @@
 import { basename } from "node:path/posix";
+import { SIMULATED_RUNTIME } from "../../../checkpoint/simulated-dump.js";
 import { UnknownError } from "../../../errors.js";
 import type { Runtime, RuntimeTask, TaskRequest } from "../runtime.js";
 import { builtinPrograms } from "./builtin.js";
@@ -8,9 +9,6 @@ import { type Doing, SimulatedTask } from "./task.js";
 
 // Above the largest process id Linux ever gives: nobody takes one of these for a process of the machine.
 const FIRST_PID = 2 ** 22 + 1;
-
-/** The name of the runtime whose processes are none. */
-export const SIMULATED = "simulated";
 
 /**
  * Runs programs written in JavaScript instead of processes, in this process: without root, on any operating system. What they keep in
@@ -27,7 +25,7 @@ export function simulatedRuntime(programs: Programs = {}): Runtime {
 }
 
 class SimulatedRuntime implements Runtime {
-  readonly name = SIMULATED;
+  readonly name = SIMULATED_RUNTIME;
   readonly #programs: Programs;
   readonly #tasks = new Set<SimulatedTask>();
   #lastPid = FIRST_PID - 1;
