@@ -63,11 +63,10 @@ class SimulatedRuntime implements Runtime {
       doing === "create"
         ? "failed to create shim task: OCI runtime create failed: runc create failed"
         : `OCI runtime ${doing} failed: ${doing} failed`;
+    // Errors cross the wire as their message alone.
+    const known = Object.keys(this.#programs).sort().join(", ");
     throw new UnknownError(
-      `${failed}: unable to start container process: exec: ${JSON.stringify(path)}: executable file not found in $PATH`,
-      {
-        hint: `Processes are simulated here: there are ${Object.keys(this.#programs).sort().join(", ")}, and the caller's own \`programs\`.`,
-      },
+      `${failed}: unable to start container process: exec: ${JSON.stringify(path)}: executable file not found in $PATH (tasks are simulated here: there are ${known})`,
     );
   }
 }
