@@ -12,6 +12,8 @@ import { Terminal } from "./terminal.js";
 
 const FREEZE_MS = 10_000;
 const FAULT = 1;
+// Timers of Node.js know no more.
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What a simulated process is made of. */
 export interface ProcessRequest {
@@ -32,7 +34,6 @@ export class RunningProgram implements RuntimeProcess {
   readonly exited: Promise<ProcessExit>;
   readonly #request: ProcessRequest;
   readonly #handlers = new Map<number, () => void>();
-  readonly #killed = new AbortController();
   #exit: (exitStatus: number) => void = () => {};
   #running = false;
   #over = false;
@@ -53,10 +54,11 @@ export class RunningProgram implements RuntimeProcess {
       this.#exit = (exitStatus) => {
         if (this.#over) return;
         this.#over = true;
-        this.#killed.abort();
         this.#streams?.stdout.end();
         this.#streams?.stderr.end();
         this.#rested();
+        this.#interrupt();
+        this.#thaw();
         resolve({ exitStatus, exitedAt: new Date() });
       };
     });
@@ -215,20 +217,14 @@ export class RunningProgram implements RuntimeProcess {
       this.#interrupt = resolve;
     });
     const awake = new AbortController();
-    const { signal } = this.#killed;
-    const end = (): void => awake.abort();
-    signal.addEventListener("abort", end, { once: true });
+    const timer = (ms: number): Promise<void> =>
+      sleep(Math.min(ms, LONGEST_TIMER_MS), undefined, { signal: awake.signal }).catch(() => {});
     try {
-      const waited =
-        typeof until === "number" ? sleep(until, undefined, { signal: awake.signal }) : (until?.until ?? sleep(0));
-      await Promise.race([waited, interrupted, aborted(awake.signal)]);
-    } catch (reason) {
-      if (!awake.signal.aborted) throw reason;
+      await Promise.race([typeof until === "number" ? timer(until) : (until?.until ?? timer(0)), interrupted]);
     } finally {
-      signal.removeEventListener("abort", end);
       awake.abort();
     }
-    while (this.#thawed !== undefined && !this.#over) await Promise.race([this.#thawed, aborted(signal)]);
+    while (this.#thawed !== undefined && !this.#over) await this.#thawed;
     this.#atRest = false;
   }
 
@@ -269,9 +265,4 @@ export class RunningProgram implements RuntimeProcess {
       on: (name, handler) => void this.#handlers.set(signalOf(name), handler),
     };
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
