@@ -1,14 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { InternalError, UnknownError } from "../../../errors.js";
 import type { SpecProcess, TerminalSize } from "../../../oci/runtime-spec.js";
-import { openInput, openOutput, type ProcessIO } from "../process-io.js";
+import type { ProcessIO } from "../process-io.js";
 import type { ProcessExit, RuntimeProcess } from "../runtime.js";
 import type { FrozenProcess } from "./dump.js";
-import { Input } from "./input.js";
-import { Output } from "./output.js";
 import type { Program, ProgramFiles, ProgramPause, SimulatedProcess } from "./program.js";
 import { isHarmless, SIGKILL, SIGWINCH, signalOf } from "./signals.js";
-import { Terminal } from "./terminal.js";
+import { openStreams, type Streams } from "./streams.js";
 
 const FREEZE_MS = 10_000;
 const FAULT = 1;
@@ -37,7 +35,7 @@ export class RunningProgram implements RuntimeProcess {
   #exit: (exitStatus: number) => void = () => {};
   #running = false;
   #over = false;
-  #streams: { readonly stdin: Input; readonly stdout: Output; readonly stderr: Output } | undefined;
+  #streams: Streams | undefined;
   #self: SimulatedProcess | undefined;
   #size: TerminalSize | undefined;
   #atRest = true;
@@ -81,26 +79,8 @@ export class RunningProgram implements RuntimeProcess {
   async open(): Promise<void> {
     if (this.#streams !== undefined) return;
     const { io, frozen, process } = this.#request;
-    const nothing = new Uint8Array();
-    const silent = io.stdout === "" && io.stderr === "";
-    const terminal = io.terminal ? new Terminal((signal) => void this.kill(signal)) : undefined;
-    const map = (text: Uint8Array): Uint8Array => terminal?.output(text) ?? text;
-    const opened = await Promise.allSettled([
-      (async () => openInput(io.stdin))(),
-      silent ? undefined : openOutput(io.stdout),
-      silent || io.terminal ? undefined : openOutput(io.stderr),
-    ]);
-    const [input, out, err] = opened.map((one) => (one.status === "fulfilled" ? one.value : undefined));
-    const stdin = new Input(input, frozen?.stdin ?? nothing);
-    const stdout = new Output(out, frozen?.stdout ?? nothing, map);
-    const stderr = io.terminal ? stdout : new Output(err, frozen?.stderr ?? nothing, map);
-    this.#streams = { stdin, stdout, stderr };
-    const fault = opened.find((one) => one.status === "rejected");
-    if (fault !== undefined) {
-      await this.delete();
-      throw fault.reason;
-    }
-    this.#self = this.#facade(process, terminal?.input(stdin, stdout) ?? stdin, stdout, stderr);
+    this.#streams = await openStreams(io, frozen, (signal) => void this.kill(signal));
+    this.#self = this.#facade(process, this.#streams);
   }
 
   async start(): Promise<number> {
@@ -239,7 +219,7 @@ export class RunningProgram implements RuntimeProcess {
   }
 
   /** What the program sees. Once it is over nothing that it does has an effect any more. */
-  #facade(process: SpecProcess, stdin: SimulatedProcess["stdin"], stdout: Output, stderr: Output): SimulatedProcess {
+  #facade(process: SpecProcess, { read: stdin, stdout, stderr }: Streams): SimulatedProcess {
     const { tree, frozen } = this.#request;
     const files = (): ProgramFiles => {
       if (this.#over) throw new InternalError(`Process ${this.pid} is over`);
