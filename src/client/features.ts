@@ -3,6 +3,7 @@ import { Introspection } from "../api/services/introspection/v1/introspection_pb
 import { Version } from "../api/services/version/v1/version_pb.js";
 import { RuntimeInfoSchema, RuntimeRequestSchema } from "../api/types/introspection_pb.js";
 import type { CallOptions } from "../call-options.js";
+import { SIMULATED_RUNTIME } from "../checkpoint/simulated-dump.js";
 import { FailedPreconditionError, isContainerdError, NotImplementedError } from "../errors.js";
 import type { Platform } from "../oci/platform.js";
 import { packAny, unpackAny } from "../typeurl.js";
@@ -48,7 +49,7 @@ export async function loadedSnapshotters(services: Services, call: CallOptions):
 export async function simulatesTasks(services: Services, call: CallOptions): Promise<boolean> {
   const all = await plugins(services, call);
   return all.some(
-    ({ type, capabilities }) => type === "io.containerd.runtime.v2" && capabilities.includes("simulated"),
+    ({ type, capabilities }) => type === "io.containerd.runtime.v2" && capabilities.includes(SIMULATED_RUNTIME),
   );
 }
 

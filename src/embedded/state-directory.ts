@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, mkdtempSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FailedPreconditionError } from "../errors.js";
+import { mountPointsBelow } from "./mount-points.js";
 
 /** Where a daemon has what lasts as long as it runs, only for its user. */
 export class StateDirectory {
@@ -30,20 +31,9 @@ export class StateDirectory {
   async remove(): Promise<void> {
     const path = this.#path ?? this.left;
     if (path === undefined) return;
-    const mounted = (await mountPoints()).find((one) => one.startsWith(`${path}/`));
+    const [mounted] = await mountPointsBelow(path);
     if (mounted !== undefined) throw new FailedPreconditionError(`Cannot remove ${path}: ${mounted} is mounted`);
     await rm(path, { recursive: true, force: true });
     this.#path = undefined;
   }
-}
-
-async function mountPoints(): Promise<string[]> {
-  if (process.platform !== "linux") return [];
-  const lines = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
-  // Spaces and the like are written as octal numbers.
-  return lines.map((line) =>
-    (line.split(" ")[4] ?? "").replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    ),
-  );
 }

@@ -2,12 +2,15 @@ import type { Transform } from "node:stream";
 import { Readable } from "node:stream";
 import * as zlib from "node:zlib";
 import { DataLossError, isContainerdError, NotImplementedError } from "../errors.js";
+import { zstdFrames } from "./zstd-frames.js";
 
 /** How something may be packed. */
 export type Compression = "none" | "gzip" | "zstd";
 
 const GZIP_MAGIC = [0x1f, 0x8b];
 const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
+// After a first byte from 0x50 to 0x5f: some programs begin with a frame of their own.
+const ZSTD_SKIPPABLE = [0x2a, 0x4d, 0x18];
 
 /**
  * Unpacks gzip or zstd, and lets everything else through as it is; which it is shows in the first bytes, whatever a
@@ -34,7 +37,9 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
       for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
       return;
     }
-    yield* unpacked(compression, start, chunks);
+    const packed = withStart(start, chunks);
+    if (compression === "gzip") yield* unpacked(compression, packed);
+    else for await (const frame of zstdFrames(packed)) yield* unpacked(compression, frame);
   } finally {
     await chunks.return?.();
   }
@@ -44,25 +49,32 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
 export function compressionOf(start: Uint8Array): Compression {
   const begins = (magic: readonly number[]) => magic.every((byte, at) => start[at] === byte);
   if (begins(GZIP_MAGIC)) return "gzip";
-  return begins(ZSTD_MAGIC) ? "zstd" : "none";
+  const isSkippable = ((start[0] ?? 0) & 0xf0) === 0x50 && ZSTD_SKIPPABLE.every((byte, at) => start[at + 1] === byte);
+  return begins(ZSTD_MAGIC) || isSkippable ? "zstd" : "none";
+}
+
+async function* withStart(
+  start: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield start;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
 }
 
 async function* unpacked(
   compression: "gzip" | "zstd",
-  start: Uint8Array,
-  rest: AsyncIterator<Uint8Array>,
+  packed: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let sourceFault: { readonly reason: unknown } | undefined;
-  async function* packed(): AsyncGenerator<Uint8Array, void, undefined> {
+  async function* source(): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield start;
-      for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+      yield* packed;
     } catch (reason) {
       sourceFault = { reason };
       throw reason;
     }
   }
-  const input = Readable.from(packed(), { objectMode: false });
+  const input = Readable.from(source(), { objectMode: false });
   const output = decompressor(compression);
   input.on("error", (reason) => output.destroy(reason));
   input.pipe(output);

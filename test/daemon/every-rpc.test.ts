@@ -1,62 +1,7 @@
-import assert from "node:assert/strict";
-import { after, before, it } from "node:test";
-import { busyboxImage } from "../../lab/busybox-image.js";
-import { Client } from "../../src/client/client.js";
 import { unixTransport } from "../../src/rpc/transport.js";
-import { IMAGE } from "./counter.js";
-import {
-  callContainersAndTasks,
-  callEvents,
-  callImages,
-  callLeasesAndContent,
-  callSnapshotsAndDiffs,
-  callVersionAndNamespaces,
-} from "./every-rpc-calls.js";
+import { everyRpcSuite } from "../suites/every-rpc-suite.js";
 import { describeOnEachDaemon } from "./releases.js";
-import { allRpcs, RpcLedger, unwrapped } from "./rpc-ledger.js";
 
-// Containerd before 2.0 does not know it, and says so.
-const optional = new Set(["Introspection.PluginInfo"]);
-
-describeOnEachDaemon("every RPC", (daemon) => {
-  const ledger = new RpcLedger();
-  let client: Client;
-
-  before(async () => {
-    const transport = ledger.wrap(unixTransport(daemon().address));
-    client = new Client({ transport, namespace: "every-rpc" });
-    await busyboxImage(client, IMAGE);
-  });
-  after(() => client.close());
-
-  it("of version, introspection and namespaces works", () => callVersionAndNamespaces(client));
-  it("of leases and content works", () => callLeasesAndContent(client));
-  it("of images works", () => callImages(client, IMAGE));
-  it("of containers and tasks works", () =>
-    callContainersAndTasks(client, IMAGE, () => ledger.hide("Containers.ListStream")));
-  it("of snapshots and diffs works", () => callSnapshotsAndDiffs(client, IMAGE));
-  it("of events works", () => callEvents(client));
-
-  it("that is wrapped was called and answered", () => {
-    const wrapped = allRpcs.filter((rpc) => !Object.hasOwn(unwrapped, rpc));
-    assert.deepEqual(
-      wrapped.filter((rpc) => !ledger.called.has(rpc)),
-      [],
-    );
-    assert.deepEqual(
-      wrapped.filter((rpc) => !ledger.answered.has(rpc) && !optional.has(rpc)),
-      [],
-    );
-  });
-
-  it("that is not wrapped has its reason, and stays uncalled", () => {
-    assert.deepEqual(
-      Object.keys(unwrapped).filter((rpc) => !allRpcs.includes(rpc)),
-      [],
-    );
-    assert.deepEqual(
-      [...ledger.called].filter((rpc) => Object.hasOwn(unwrapped, rpc)),
-      [],
-    );
-  });
+describeOnEachDaemon("with all its services", (daemon) => {
+  everyRpcSuite("every RPC", "every-rpc", async () => unixTransport(daemon().address));
 });

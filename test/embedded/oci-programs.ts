@@ -4,6 +4,7 @@ import { preparedRelease } from "../../lab/releases.js";
 
 /** Why containers cannot be run here with a runtime of our own; false when they can. */
 export function whyNoOciRuntime(): string | false {
+  if (process.getuid?.() !== 0) return "only root can run containers";
   if (preparedRelease("v21") === undefined) {
     return process.env["LAB_WHY_NOT"] ?? "no runc and criu are prepared: run npm test once";
   }

@@ -22,6 +22,8 @@ import { promisify } from "node:util";
 import { create } from "@bufbuild/protobuf";
 import { busyboxPath } from "../../lab/busybox.js";
 import { CheckpointOptionsSchema, OptionsSchema } from "../../src/api/types/runc/options/oci_pb.js";
+import { Client } from "../../src/client/client.js";
+import { createEmbedded } from "../../src/embedded/embedded.js";
 import { ociRuntime } from "../../src/embedded/runtime/oci/oci-runtime.js";
 import type { ProcessIO } from "../../src/embedded/runtime/process-io.js";
 import type { Runtime, RuntimeTask } from "../../src/embedded/runtime/runtime.js";
@@ -30,6 +32,7 @@ import { defaultSpec } from "../../src/oci/default-spec.js";
 import type { SpecOption } from "../../src/oci/runtime-spec.js";
 import { withNamespacePath } from "../../src/oci/spec-isolation.js";
 import { ociPrograms, whyNoOciRuntime } from "./oci-programs.js";
+import { simulatedImage } from "./task-beds.js";
 
 const noIO: ProcessIO = { stdin: "", stdout: "", stderr: "", terminal: false };
 const COUNT = [
@@ -122,6 +125,24 @@ describe("an OCI runtime", { skip: whyNoOciRuntime() }, () => {
 
   it("is looked for, and refused when it is not there", async () => {
     await assert.rejects(ociRuntime({ program: join(directory, "no-such-program") }), isFailedPrecondition);
+  });
+
+  it("runs nothing whose files are in memory", async () => {
+    const containerd = await createEmbedded({ runtime });
+    try {
+      const client = new Client({ transport: containerd.transport, namespace: "default" });
+      await simulatedImage(client, "docker.io/library/files:1");
+      const container = await client.containers.create("c", {
+        image: "docker.io/library/files:1",
+        args: ["sleep", "1"],
+      });
+      await assert.rejects(container.newTask(), (error) => {
+        assert.ok(isFailedPrecondition(error), String(error));
+        return /in memory; runc needs .* root/.test(error.message);
+      });
+    } finally {
+      await containerd.close();
+    }
   });
 
   it("makes containers that wait for their start, and says how they ended", async () => {

@@ -130,7 +130,11 @@ async function makeWay(tree: Tree, directory: string, attributes: Attributes): P
 }
 
 /** Everything that can be told of a tree, a line each; hard links by their first name. */
-export async function describeTree(tree: Tree, directory = "", seen = new Map<string, string>()): Promise<string[]> {
+export async function describeTree(
+  tree: Tree,
+  directory = "",
+  seen: Map<string, string> = new Map(),
+): Promise<string[]> {
   const xattrs = await tree.xattrs();
   const visit = async (each: string): Promise<string[]> => {
     const node = await tree.stat(each);

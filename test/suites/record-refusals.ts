@@ -14,15 +14,22 @@ export interface Refusal {
   readonly call: (rpc: Rpc) => Promise<unknown>;
 }
 
+interface Target {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: bigint;
+}
+
 const digest = `sha256:${"0".repeat(64)}`;
-const target = { mediaType: "application/vnd.oci.image.manifest.v1+json", digest, size: 7n };
+const target: Target = { mediaType: "application/vnd.oci.image.manifest.v1+json", digest, size: 7n };
 const spec = { typeUrl: "types.containerd.io/opencontainers/runtime-spec/1/Spec", value: Buffer.from("{}") };
+
 /** The container that is there. */
 export const container: {
   readonly id: string;
   readonly image: string;
   readonly runtime: { readonly name: string };
-  readonly spec: typeof spec;
+  readonly spec: { readonly typeUrl: string; readonly value: Buffer<ArrayBuffer> };
   readonly snapshotter: string;
   readonly snapshotKey: string;
 } = {
@@ -33,8 +40,9 @@ export const container: {
   snapshotter: "native",
   snapshotKey: "rw",
 };
+
 /** The image that is there. */
-export const image: { name: string; target: typeof target } = { name: "there", target };
+export const image: { readonly name: string; readonly target: Target } = { name: "there", target };
 
 const long = "x".repeat(77);
 const big = { k: "x".repeat(4096) };

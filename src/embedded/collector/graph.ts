@@ -13,11 +13,13 @@ type Source = Pick<Daemon, "records">;
 /** What nobody need refer to. */
 export function roots(daemon: Source, namespace: string, now: Date): Node[] {
   const of = <T>(records: { entries(): Iterable<readonly [string, T]> }) => [...records.entries()];
-  const leases = of(daemon.records(namespace, "leases")).filter(([, { labels }]) => !isExpired(labels, now));
-  const held = new LeaseHolds(daemon, namespace);
+  const leases = new Map(of(daemon.records(namespace, "leases")).filter(([, { labels }]) => !isExpired(labels, now)));
   return [
-    ...leases.map(([id]) => ({ type: "leases", id })),
-    ...leases.flatMap(([id, { labels }]) => held.of(id).map((one) => ({ ...one, flat: isFlat(labels) }))),
+    ...[...leases.keys()].map((id) => ({ type: "leases", id })),
+    ...new LeaseHolds(daemon, namespace).all().flatMap(({ lease, type, id }) => {
+      const holder = leases.get(lease);
+      return holder === undefined ? [] : [{ type, id, flat: isFlat(holder.labels) }];
+    }),
     ...of(daemon.records(namespace, "images"))
       .filter(([, { labels }]) => !isExpired(labels, now))
       .map(([id]) => ({ type: "images", id })),

@@ -78,14 +78,15 @@ export class FileBytes implements Bytes {
   }
 
   promote(id: string, digest: Digest): void {
-    const blob = this.#path(digest);
+    const [blob, ingest] = [this.#path(digest), join(this.#ingests, id)];
     const directory = dirname(blob);
-    if (this.size(digest) !== undefined) {
+    // Of another size it is damaged, and now there are bytes that are not.
+    if (this.size(digest) === this.ingest(id)?.offset) {
       this.drop(id);
       return;
     }
     if (mkdirSync(directory, { recursive: true, mode: 0o700 }) !== undefined) syncDirectory(this.#blobs);
-    renameSync(join(this.#ingests, id), blob);
+    renameSync(ingest, blob);
     syncDirectory(directory);
   }
 

@@ -48,7 +48,8 @@ export class IngestSession {
   #shared: { readonly digest: Digest; readonly size: number } | undefined;
   #ingest: OpenIngest | undefined;
   #hash: Digester;
-  #closing: Promise<void> | undefined;
+  #isClosed = false;
+  #releasing: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(start: SessionStart) {
@@ -125,18 +126,28 @@ export class IngestSession {
         this.#current();
         return this.#start.commit({ digest, size: offset, labels }, this.#shared !== undefined);
       } finally {
-        await this.close();
+        this.#isClosed = true;
+        await this.#release();
       }
     });
   }
 
-  /** Leaves the bytes to the next one who opens the ref. Does nothing when it is closed. */
-  close(): Promise<void> {
-    this.#closing ??= (async () => {
-      await this.#ingest?.close();
-      this.#start.unlock();
+  /** Leaves the bytes to the next one who opens the ref, once what was begun is done. Does nothing when it is closed. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#turn;
+    await this.#release();
+  }
+
+  #release(): Promise<void> {
+    this.#releasing ??= (async () => {
+      try {
+        await this.#ingest?.close();
+      } finally {
+        this.#start.unlock();
+      }
     })();
-    return this.#closing;
+    return this.#releasing;
   }
 
   async #open(): Promise<void> {
@@ -203,7 +214,7 @@ export class IngestSession {
 
   async #next<T>(act: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(() => {
-      if (this.#closing !== undefined) throw new FailedPreconditionError(`ingest ${this.ref} is closed`);
+      if (this.#isClosed) throw new FailedPreconditionError(`ingest ${this.ref} is closed`);
       this.#current();
       return act();
     });

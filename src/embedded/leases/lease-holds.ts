@@ -24,9 +24,14 @@ export class LeaseHolds {
   }
 
   of(lease: string): Resource[] {
-    return [...this.#resources.entries()]
-      .filter(([, resource]) => resource.lease === lease)
-      .map(([, { type, id }]) => ({ type, id }));
+    return this.all()
+      .filter((resource) => resource.lease === lease)
+      .map(({ type, id }) => ({ type, id }));
+  }
+
+  /** What any lease holds. */
+  all(): LeaseResourceRecord[] {
+    return [...this.#resources.entries()].map(([, resource]) => resource);
   }
 
   /** Forgets all that a lease held. */

@@ -6,7 +6,7 @@ import type { CreateTaskRequest } from "../../api/services/tasks/v1/tasks_pb.js"
 import type { Descriptor as DescriptorMessage } from "../../api/types/descriptor_pb.js";
 import { type Options, OptionsSchema } from "../../api/types/runc/options/oci_pb.js";
 import { CheckpointMediaType } from "../../checkpoint/media-types.js";
-import { isSimulatedDump } from "../../checkpoint/simulated-dump.js";
+import { isSimulatedDump, SIMULATED_RUNTIME } from "../../checkpoint/simulated-dump.js";
 import { FailedPreconditionError, UnknownError } from "../../errors.js";
 import { parseDigest } from "../../oci/digest.js";
 import { parseSpec } from "../../oci/runtime-spec.js";
@@ -89,7 +89,7 @@ async function dumpDirectory(
 
 /** @throws {FailedPreconditionError} when the memory is of processes of the other kind */
 function requireKind(runtime: Runtime, isSimulated: boolean): void {
-  if (isSimulated === (runtime.name === "simulated")) return;
+  if (isSimulated === (runtime.name === SIMULATED_RUNTIME)) return;
   throw new FailedPreconditionError(
     isSimulated
       ? `Cannot thaw with ${runtime.name}: the dump is of simulated processes`

@@ -77,9 +77,9 @@ class OciRuntime implements Runtime {
 
   async create(request: TaskRequest): Promise<RuntimeTask> {
     if (request.rootfs.length > 0 && request.tree?.directory === undefined) {
-      throw new FailedPreconditionError(`Cannot run container ${request.id}: its files are in memory`, {
-        hint: "Give the embedded containerd a `root` directory.",
-      });
+      throw new FailedPreconditionError(
+        `Cannot run container ${request.id}: its files are in memory; ${this.name} needs an embedded containerd with a root`,
+      );
     }
     const bundle = new Bundle(request);
     const root = request.options.root || join(request.state, ROOTS, request.namespace);
@@ -94,7 +94,11 @@ class OciRuntime implements Runtime {
       await task.create();
       return task;
     } catch (reason) {
-      await task.delete();
+      try {
+        await task.delete();
+      } catch (failure) {
+        throw new AggregateError([reason, failure], `Container ${request.id} could not be made, and not be removed`);
+      }
       throw reason;
     }
   }

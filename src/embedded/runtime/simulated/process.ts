@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { InternalError, UnknownError } from "../../../errors.js";
 import type { SpecProcess, TerminalSize } from "../../../oci/runtime-spec.js";
-import { openInput, openOutput, type ProcessIO } from "../process-io.js";
+import type { ProcessIO } from "../process-io.js";
 import type { ProcessExit, RuntimeProcess } from "../runtime.js";
 import type { FrozenProcess } from "./dump.js";
-import { Input } from "./input.js";
-import { Output } from "./output.js";
 import type { Program, ProgramFiles, ProgramPause, SimulatedProcess } from "./program.js";
 import { isHarmless, SIGKILL, SIGWINCH, signalOf } from "./signals.js";
-import { Terminal } from "./terminal.js";
+import { openStreams, type Streams } from "./streams.js";
 
 const FREEZE_MS = 10_000;
 const FAULT = 1;
+// Timers of Node.js know no more.
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What a simulated process is made of. */
 export interface ProcessRequest {
@@ -32,11 +32,10 @@ export class RunningProgram implements RuntimeProcess {
   readonly exited: Promise<ProcessExit>;
   readonly #request: ProcessRequest;
   readonly #handlers = new Map<number, () => void>();
-  readonly #killed = new AbortController();
   #exit: (exitStatus: number) => void = () => {};
   #running = false;
   #over = false;
-  #streams: { readonly stdin: Input; readonly stdout: Output; readonly stderr: Output } | undefined;
+  #streams: Streams | undefined;
   #self: SimulatedProcess | undefined;
   #size: TerminalSize | undefined;
   #atRest = true;
@@ -53,10 +52,11 @@ export class RunningProgram implements RuntimeProcess {
       this.#exit = (exitStatus) => {
         if (this.#over) return;
         this.#over = true;
-        this.#killed.abort();
         this.#streams?.stdout.end();
         this.#streams?.stderr.end();
         this.#rested();
+        this.#interrupt();
+        this.#thaw();
         resolve({ exitStatus, exitedAt: new Date() });
       };
     });
@@ -79,26 +79,8 @@ export class RunningProgram implements RuntimeProcess {
   async open(): Promise<void> {
     if (this.#streams !== undefined) return;
     const { io, frozen, process } = this.#request;
-    const nothing = new Uint8Array();
-    const silent = io.stdout === "" && io.stderr === "";
-    const terminal = io.terminal ? new Terminal((signal) => void this.kill(signal)) : undefined;
-    const map = (text: Uint8Array): Uint8Array => terminal?.output(text) ?? text;
-    const opened = await Promise.allSettled([
-      (async () => openInput(io.stdin))(),
-      silent ? undefined : openOutput(io.stdout),
-      silent || io.terminal ? undefined : openOutput(io.stderr),
-    ]);
-    const [input, out, err] = opened.map((one) => (one.status === "fulfilled" ? one.value : undefined));
-    const stdin = new Input(input, frozen?.stdin ?? nothing);
-    const stdout = new Output(out, frozen?.stdout ?? nothing, map);
-    const stderr = io.terminal ? stdout : new Output(err, frozen?.stderr ?? nothing, map);
-    this.#streams = { stdin, stdout, stderr };
-    const fault = opened.find((one) => one.status === "rejected");
-    if (fault !== undefined) {
-      await this.delete();
-      throw fault.reason;
-    }
-    this.#self = this.#facade(process, terminal?.input(stdin, stdout) ?? stdin, stdout, stderr);
+    this.#streams = await openStreams(io, frozen, (signal) => void this.kill(signal));
+    this.#self = this.#facade(process, this.#streams);
   }
 
   async start(): Promise<number> {
@@ -215,20 +197,14 @@ export class RunningProgram implements RuntimeProcess {
       this.#interrupt = resolve;
     });
     const awake = new AbortController();
-    const { signal } = this.#killed;
-    const end = (): void => awake.abort();
-    signal.addEventListener("abort", end, { once: true });
+    const timer = (ms: number): Promise<void> =>
+      sleep(Math.min(ms, LONGEST_TIMER_MS), undefined, { signal: awake.signal }).catch(() => {});
     try {
-      const waited =
-        typeof until === "number" ? sleep(until, undefined, { signal: awake.signal }) : (until?.until ?? sleep(0));
-      await Promise.race([waited, interrupted, aborted(awake.signal)]);
-    } catch (reason) {
-      if (!awake.signal.aborted) throw reason;
+      await Promise.race([typeof until === "number" ? timer(until) : (until?.until ?? timer(0)), interrupted]);
     } finally {
-      signal.removeEventListener("abort", end);
       awake.abort();
     }
-    while (this.#thawed !== undefined && !this.#over) await Promise.race([this.#thawed, aborted(signal)]);
+    while (this.#thawed !== undefined && !this.#over) await this.#thawed;
     this.#atRest = false;
   }
 
@@ -243,7 +219,7 @@ export class RunningProgram implements RuntimeProcess {
   }
 
   /** What the program sees. Once it is over nothing that it does has an effect any more. */
-  #facade(process: SpecProcess, stdin: SimulatedProcess["stdin"], stdout: Output, stderr: Output): SimulatedProcess {
+  #facade(process: SpecProcess, { read: stdin, stdout, stderr }: Streams): SimulatedProcess {
     const { tree, frozen } = this.#request;
     const files = (): ProgramFiles => {
       if (this.#over) throw new InternalError(`Process ${this.pid} is over`);
@@ -269,9 +245,4 @@ export class RunningProgram implements RuntimeProcess {
       on: (name, handler) => void this.#handlers.set(signalOf(name), handler),
     };
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

@@ -1,4 +1,5 @@
 import { basename } from "node:path/posix";
+import { SIMULATED_RUNTIME } from "../../../checkpoint/simulated-dump.js";
 import { UnknownError } from "../../../errors.js";
 import type { Runtime, RuntimeTask, TaskRequest } from "../runtime.js";
 import { builtinPrograms } from "./builtin.js";
@@ -8,9 +9,6 @@ import { type Doing, SimulatedTask } from "./task.js";
 
 // Above the largest process id Linux ever gives: nobody takes one of these for a process of the machine.
 const FIRST_PID = 2 ** 22 + 1;
-
-/** The name of the runtime whose processes are none. */
-export const SIMULATED = "simulated";
 
 /**
  * Runs programs written in JavaScript instead of processes, in this process: without root, on any operating system. What they keep in
@@ -27,7 +25,7 @@ export function simulatedRuntime(programs: Programs = {}): Runtime {
 }
 
 class SimulatedRuntime implements Runtime {
-  readonly name = SIMULATED;
+  readonly name = SIMULATED_RUNTIME;
   readonly #programs: Programs;
   readonly #tasks = new Set<SimulatedTask>();
   #lastPid = FIRST_PID - 1;
@@ -65,11 +63,10 @@ class SimulatedRuntime implements Runtime {
       doing === "create"
         ? "failed to create shim task: OCI runtime create failed: runc create failed"
         : `OCI runtime ${doing} failed: ${doing} failed`;
+    // Errors cross the wire as their message alone.
+    const known = Object.keys(this.#programs).sort().join(", ");
     throw new UnknownError(
-      `${failed}: unable to start container process: exec: ${JSON.stringify(path)}: executable file not found in $PATH`,
-      {
-        hint: `Processes are simulated here: there are ${Object.keys(this.#programs).sort().join(", ")}, and the caller's own \`programs\`.`,
-      },
+      `${failed}: unable to start container process: exec: ${JSON.stringify(path)}: executable file not found in $PATH (tasks are simulated here: there are ${known})`,
     );
   }
 }

@@ -30,6 +30,7 @@ export class SimulatedTask implements RuntimeTask {
   readonly #init: RunningProgram;
   readonly #execs = new Set<RunningProgram>();
   #started = false;
+  #isPaused = false;
   #pidsLimit: bigint | undefined;
   #cpuSince = 0;
 
@@ -107,14 +108,16 @@ export class SimulatedTask implements RuntimeTask {
   async pause(): Promise<void> {
     try {
       await Promise.all(this.#all().map((process) => process.pause()));
+      this.#isPaused = true;
     } catch (reason) {
-      this.#thaw();
+      await this.resume();
       throw reason;
     }
   }
 
   async resume(): Promise<void> {
-    this.#thaw();
+    this.#isPaused = false;
+    for (const process of this.#all()) process.resume();
   }
 
   async checkpoint(directory: string, options: CheckpointOptions): Promise<void> {
@@ -122,9 +125,15 @@ export class SimulatedTask implements RuntimeTask {
     if ((await readdir(directory)).length > 0) {
       throw new FailedPreconditionError(`Cannot dump into ${directory}: it is not empty`);
     }
-    await writeDump(directory, this.#init.frozen());
-    if (!options.exit) return;
-    await this.#init.kill(SIGKILL);
+    const wasPaused = this.#isPaused;
+    await this.pause();
+    try {
+      if (this.#init.isOver) throw new UnknownError("OCI runtime checkpoint failed: container not running");
+      await writeDump(directory, this.#init.frozen());
+      if (options.exit) await this.#init.kill(SIGKILL);
+    } finally {
+      if (!wasPaused) await this.resume();
+    }
   }
 
   async pids(): Promise<readonly number[]> {
@@ -156,10 +165,6 @@ export class SimulatedTask implements RuntimeTask {
   #all(): RunningProgram[] {
     const first = this.pid === 0 || this.#init.isOver ? [] : [this.#init];
     return [...first, ...[...this.#execs].filter((exec) => exec.isRunning)];
-  }
-
-  #thaw(): void {
-    for (const process of this.#all()) process.resume();
   }
 
   async #killExecs(): Promise<void> {
