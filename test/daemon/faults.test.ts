@@ -89,9 +89,9 @@ for (const way of ["directory", "daemon"] as const) {
           withCheckpointTask(),
           (plan) => plan.parts.push(() => stuck.then(() => Promise.reject(new Error("too late")))),
         ],
-        { timeoutMs: 300 },
+        { timeoutMs: 1_000 },
       );
-      setTimeout(release, 1_000);
+      setTimeout(release, 2_000);
       await assert.rejects(attempt, (reason) => {
         assert.ok(isDeadlineExceeded(reason));
         assert.equal(reason.operation?.phase, "prepare");

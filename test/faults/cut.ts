@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { LeaseRef } from "../../src/call-options.js";
 import { readBlob, writeBlob } from "../../src/content/index.js";
-import { Client, unixTransport } from "../../src/index.js";
+import { Client, tcpTransport, unixTransport } from "../../src/index.js";
 import type { Descriptor } from "../../src/oci/index.js";
 import { type FaultCases, untyped } from "./case.js";
 import { type Cut, CuttingRelay } from "./cutting-relay.js";
@@ -13,8 +14,9 @@ const BLOB_BYTES = 96 * 1024;
 const MEDIA_TYPE = "application/octet-stream";
 const DEADLINE_MS = 1_000;
 const HANG_MS = DEADLINE_MS + 4_000;
-/** A stall costs the whole deadline, so it is the rarest. */
-const STALLS = 0.02;
+/** These cost time, a stall the whole deadline: they are the rarest. */
+const SLOW = 0.02;
+const SLOW_HOWS: readonly Cut[] = ["stall", "throttle"];
 const HOWS: readonly Cut[] = ["close", "reset", "half-close"];
 
 interface Call {
@@ -29,22 +31,24 @@ interface Call {
  */
 export async function* cut(scene: Scene, cases: number, seed = Date.now()): FaultCases {
   const random = randomFrom(seed);
-  const blob = await writeBlob(scene.client.content, randomBytes(BLOB_BYTES), { mediaType: MEDIA_TYPE });
-  await scene.client.images.create(scene.fresh("keeps-the-blob"), blob);
+  await using lease = await scene.client.leases.create();
+  const blob = await writeBlob(scene.client.content, randomBytes(BLOB_BYTES), { mediaType: MEDIA_TYPE }, { lease });
   const address = join(scene.daemon.directory, `${scene.fresh("c")}.sock`);
   await using relay = await CuttingRelay.listen(address, scene.daemon.address);
-  const calls = callsOn(blob);
+  const calls = callsOn(blob, lease);
   for (const call of calls) {
     relay.cutAt(undefined);
-    const uncut = await attempt(relay, scene.client, call);
-    if (uncut !== undefined) throw new Error(`${call.name} fails without a cut: ${uncut}`);
+    await using uncut = clientThrough(relay, scene.client);
+    if (!(await (await call.make(uncut))(scene.client)))
+      throw new Error(`${call.name} does nothing even without a cut`);
     const { up, down } = { ...relay.passed };
     for (let nth = 0; nth < Math.ceil(cases / calls.length); nth++) {
       const direction = random() < 0.5 ? "up" : "down";
       const byte = Math.floor(random() * (direction === "up" ? up : down));
-      const how = random() < STALLS ? "stall" : (HOWS[Math.floor(random() * HOWS.length)] ?? "close");
+      const hows = random() < SLOW ? SLOW_HOWS : HOWS;
+      const how = hows[Math.floor(random() * hows.length)] ?? "close";
       relay.cutAt({ direction, byte, how });
-      const trouble = await attempt(relay, scene.client, call);
+      const trouble = await attempt(relay, scene.client, call, how);
       const name = `${call.name}, ${how} at byte ${byte} ${direction} (seed ${seed})`;
       yield { name, troubles: trouble === undefined ? [] : [trouble] };
     }
@@ -52,8 +56,8 @@ export async function* cut(scene: Scene, cases: number, seed = Date.now()): Faul
 }
 
 /** One call over a connection of its own; what is wrong with how it ended. */
-async function attempt(relay: CuttingRelay, witness: Client, call: Call): Promise<string | undefined> {
-  const client = new Client({ transport: unixTransport(relay.address), namespace: witness.namespace });
+async function attempt(relay: CuttingRelay, witness: Client, call: Call, how: Cut): Promise<string | undefined> {
+  const client = clientThrough(relay, witness, how);
   const hangs = new AbortController();
   const late = sleep(HANG_MS, "it hangs", { signal: hangs.signal }).catch(() => undefined);
   const ended = call.make(client).then(
@@ -68,7 +72,12 @@ async function attempt(relay: CuttingRelay, witness: Client, call: Call): Promis
   }
 }
 
-function callsOn(blob: Descriptor): readonly Call[] {
+function clientThrough(relay: CuttingRelay, { namespace }: Client, how?: Cut): Client {
+  const transport = how === "reset" ? tcpTransport(relay.authority) : unixTransport(relay.address);
+  return new Client({ transport, namespace });
+}
+
+function callsOn(blob: Descriptor, lease: LeaseRef): readonly Call[] {
   const call = { timeoutMs: DEADLINE_MS };
   let serial = 0;
   return [
@@ -90,14 +99,19 @@ function callsOn(blob: Descriptor): readonly Call[] {
       name: "list",
       make: async (client) => {
         const digests: string[] = [];
-        for await (const { digest } of client.content.list([`digest==${blob.digest}`], call)) digests.push(digest);
-        return async () => digests.length === 1 && digests[0] === blob.digest;
+        for await (const { digest } of client.content.list([], call)) digests.push(digest);
+        return async () => digests.includes(blob.digest);
       },
     },
     {
       name: "write",
       make: async (client) => {
-        const written = await writeBlob(client.content, randomBytes(BLOB_BYTES), { mediaType: MEDIA_TYPE }, call);
+        const written = await writeBlob(
+          client.content,
+          randomBytes(BLOB_BYTES),
+          { mediaType: MEDIA_TYPE },
+          { ...call, lease },
+        );
         return async (witness) => {
           const { size } = await witness.content.info(written.digest);
           await witness.content.delete(written.digest);
