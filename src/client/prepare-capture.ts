@@ -10,6 +10,7 @@ import type { Mount } from "./mount.js";
 import { once } from "./once.js";
 import type { Operation } from "./operation.js";
 import type { Services } from "./services.js";
+import { sharedRoot } from "./shared-root.js";
 import { together } from "./together.js";
 import { prepareUpperCopy } from "./upper-copy.js";
 
@@ -114,7 +115,8 @@ async function prepareDirectory(
   operation: Operation,
 ): Promise<DumpDirectory | undefined> {
   if (plan.way === "daemon" || criuEnds(plan) || task === undefined) return undefined;
-  const bytes = services.local ? await memoryOf(task.pid) : 0;
+  const shared = await sharedRoot(services, operation.call);
+  const bytes = shared?.samePids === true ? await memoryOf(task.pid) : 0;
   const directory = await makeDumpDirectory(services, operation, bytes, operation.call);
   if (directory !== undefined) await requireDumpSpace(directory, true);
   if (directory !== undefined || plan.way === undefined) return directory;

@@ -1,0 +1,3 @@
+import { describeCutShort } from "./cut-short.js";
+
+describeCutShort("daemon");
