@@ -8,12 +8,11 @@ import { createInterface } from "node:readline";
 import { it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { runCommand } from "../../lab/command.js";
 import { Client } from "../../src/client/client.js";
 import { createEmbedded } from "../../src/embedded/embedded.js";
 import { ociRuntime } from "../../src/embedded/runtime/oci/oci-runtime.js";
 import { isNotFound } from "../../src/errors.js";
-import { ociPrograms, whyNoOciRuntime } from "./oci-programs.js";
+import { ociPrograms, removeCgroups, whyNoOciRuntime } from "./oci-programs.js";
 
 const PROGRAM = fileURLToPath(new URL("./oci-victim.js", import.meta.url));
 
@@ -49,7 +48,7 @@ it("containers of a process that was killed end, and lose no file", { skip: whyN
   await task.delete({ force: true });
   await containerd.close();
   await rm(directory, { recursive: true });
-  await runCommand("find", ["/sys/fs/cgroup", "-maxdepth", "2", "-type", "d", "-name", namespace, "-delete"]);
+  await removeCgroups(namespace);
 });
 
 async function isThere(pid: number): Promise<boolean> {

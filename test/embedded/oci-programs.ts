@@ -1,5 +1,6 @@
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { runCommand } from "../../lab/command.js";
 import { preparedRelease } from "../../lab/releases.js";
 
 /** Why containers cannot be run here with a runtime of our own; false when they can. */
@@ -24,4 +25,9 @@ export async function ociPrograms(directory: string): Promise<{ program: string;
     await writeFile(join(home, ".criu", "default.conf"), "network-lock nftables\n");
   }
   return { program: join(bin, "runc"), env: { PATH: `${bin}:${process.env["PATH"] ?? ""}`, HOME: home } };
+}
+
+/** Removes what a runtime leaves of the cgroups of a namespace, once they are empty. */
+export async function removeCgroups(namespace: string): Promise<void> {
+  await runCommand("find", ["/sys/fs/cgroup", "-maxdepth", "2", "-type", "d", "-name", namespace, "-delete"]);
 }

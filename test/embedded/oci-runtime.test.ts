@@ -31,7 +31,7 @@ import { isContainerdError, isFailedPrecondition } from "../../src/errors.js";
 import { defaultSpec } from "../../src/oci/default-spec.js";
 import type { SpecOption } from "../../src/oci/runtime-spec.js";
 import { withNamespacePath } from "../../src/oci/spec-isolation.js";
-import { ociPrograms, whyNoOciRuntime } from "./oci-programs.js";
+import { ociPrograms, removeCgroups, whyNoOciRuntime } from "./oci-programs.js";
 import { simulatedImage } from "./task-beds.js";
 
 const noIO: ProcessIO = { stdin: "", stdout: "", stderr: "", terminal: false };
@@ -40,6 +40,8 @@ const COUNT = [
   "-c",
   "i=0; mkfifo /never; exec 3<>/never; while :; do i=$((i+1)); echo $i; echo $i > /count; read -t 0.05 x <&3; done",
 ];
+
+const CGROUPS = `oci-runtime-test-${process.pid}`;
 
 describe("an OCI runtime", { skip: whyNoOciRuntime() }, () => {
   let runtime: Runtime;
@@ -62,7 +64,7 @@ describe("an OCI runtime", { skip: whyNoOciRuntime() }, () => {
   ) => {
     const id = `t${++serial}`;
     const root = more.root ?? (await files());
-    const spec = defaultSpec({ id: `${process.pid}-${id}`, namespace: "oci-runtime-test" });
+    const spec = defaultSpec({ id, namespace: CGROUPS });
     spec.process = { ...spec.process, args: [...args], cwd: "/", env: ["PATH=/bin"], user: { uid: 0, gid: 0 } };
     if (more.io?.terminal) spec.process.terminal = true;
     more.edit?.(spec);
@@ -121,6 +123,7 @@ describe("an OCI runtime", { skip: whyNoOciRuntime() }, () => {
     await runtime.close();
     assert.deepEqual(await mountsIn(directory), []);
     await rm(directory, { recursive: true, force: true });
+    await removeCgroups(CGROUPS);
   });
 
   it("is looked for, and refused when it is not there", async () => {

@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
 import { busyboxImage } from "../../lab/busybox-image.js";
-import { runCommand } from "../../lab/command.js";
 import { Client } from "../../src/client/client.js";
 import { ociRuntime } from "../../src/embedded/runtime/oci/oci-runtime.js";
 import type { Program } from "../../src/embedded/runtime/simulated/program.js";
@@ -12,7 +11,7 @@ import { bytesOf } from "../suites/content-bed.js";
 import { Samples } from "../suites/image-samples.js";
 import { type TaskSubject, taskPrograms } from "../suites/task-bed.js";
 import { type EmbeddedBed, embeddedBed, type ways } from "./beds.js";
-import { ociPrograms } from "./oci-programs.js";
+import { ociPrograms, removeCgroups } from "./oci-programs.js";
 
 const IMAGE = "docker.io/library/programs:1";
 
@@ -87,8 +86,7 @@ export async function ociSubject(): Promise<ListeningSubject> {
     end: async () => {
       await subject.end();
       await rm(programs, { recursive: true });
-      // What a runtime leaves of the path of a cgroup.
-      await runCommand("find", ["/sys/fs/cgroup", "-maxdepth", "2", "-type", "d", "-name", namespace, "-delete"]);
+      await removeCgroups(namespace);
     },
   };
 }
