@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, it } from "node:test";
 import { busyboxImage } from "../../lab/busybox-image.js";
+import { Tasks } from "../../src/api/services/tasks/v1/tasks_pb.js";
 import { Client } from "../../src/client/client.js";
 import { connect } from "../../src/client/connect.js";
 import { createEmbedded, type Embedded } from "../../src/embedded/embedded.js";
 import { isFailedPrecondition, isNotFound } from "../../src/errors.js";
+import { Rpc } from "../../src/rpc/rpc.js";
+import { unixTransport } from "../../src/rpc/transport.js";
 import { taskPrograms } from "../suites/task-bed.js";
 import { discard } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
@@ -61,4 +64,23 @@ describeOnEachDaemon("dumps of criu and simulated ones", (daemon) => {
       await assert.rejects(other.task(), isNotFound);
     });
   }
+
+  it("are refused by a real daemon, too, that nobody asked beforehand", async () => {
+    const container = await simulated.containers.create("counter", { image: IMAGE, args: ["counter"] });
+    const task = await container.newTask();
+    await task.start();
+    const checkpoint = await container.checkpoint("cp:1");
+    assert.ok(checkpoint.task);
+    await real.images.copyFrom(simulated, "cp:1");
+    await real.containers.create("other", { image: IMAGE, args: ["counter"] });
+    const transport = unixTransport(daemon().address);
+    const rpc = new Rpc(transport, real.namespace);
+    const rootfs = (await real.snapshots().mounts("other")).map((mount) => ({ ...mount, options: [...mount.options] }));
+    const { mediaType, digest, size } = checkpoint.task;
+    const dump = { mediaType, digest, size: BigInt(size) };
+    await rpc.unary(Tasks.method.create, { containerId: "other", rootfs, checkpoint: dump });
+    await assert.rejects(rpc.unary(Tasks.method.start, { containerId: "other" }), /OCI runtime restore failed/);
+    await rpc.unary(Tasks.method.delete, { containerId: "other" });
+    transport.close?.();
+  });
 });
