@@ -47,6 +47,11 @@ export interface CheckImageOptions extends CallOptions, Pick<ImageOptions, "plat
   readonly unpackedInto?: UnpackedInto | undefined;
 }
 
+/**
+ * Names the snapshotters that hold a committed snapshot.
+ *
+ * @inline
+ */
 type UnpackedInto = (chainId: Digest) => Promise<readonly string[]>;
 
 /**

@@ -36,9 +36,23 @@ export interface ImageSnapshot {
 /** What is asked of a snapshotter. */
 export interface SnapshotReader {
   /** Says what a snapshot stands on. */
-  stat(name: string, call?: CallOptions): Promise<{ readonly parent?: string }>;
+  stat(
+    name: string,
+    call?: CallOptions,
+  ): Promise<{
+    /** The snapshot below it; absent for one that stands on nothing. */
+    readonly parent?: string;
+  }>;
   /** Says what a snapshot takes by itself. */
-  usage(name: string, call?: CallOptions): Promise<{ readonly size: number; readonly inodes: number }>;
+  usage(
+    name: string,
+    call?: CallOptions,
+  ): Promise<{
+    /** Bytes on disk. */
+    readonly size: number;
+    /** Files and directories. */
+    readonly inodes: number;
+  }>;
 }
 
 /** What counts. */

@@ -3,7 +3,11 @@ import { DataLossError, isContainerdError, isNotFound } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import type { Manager, Provider } from "./store.js";
 
-/** Whatever gives bytes; a store also says what it has. */
+/**
+ * Whatever gives bytes; a store also says what it has.
+ *
+ * @inline
+ */
 export type AnyProvider = Provider & Partial<Pick<Manager, "info">>;
 
 /**

@@ -63,7 +63,11 @@ export async function isOverdue(services: Services, found: FoundOperation, call:
   return intents.some((intent) => intent.kind === "paused" && intent.untilAt.getTime() + OVERDUE_MS < Date.now());
 }
 
-/** What was done about the pause of an abandoned operation: as when thawing, or `nothing` when it had paused nothing. */
+/**
+ * What was done about the pause of an abandoned operation: as when thawing, or `nothing` when it had paused nothing.
+ *
+ * @inline
+ */
 export type PauseOutcome = Thawed | "nothing";
 
 /** Ends what an abandoned operation has paused, and takes the intent from its lease. */
