@@ -37,7 +37,8 @@ export class Table {
       const peer = columns.get(this.#peer);
       return [...columns].map(([who, values]) => {
         const spread = spreadOf(values);
-        const ratio = who === this.#peer || peer === undefined ? undefined : spread.median / spreadOf(peer).median;
+        const base = who === this.#peer || peer === undefined ? 0 : spreadOf(peer).median;
+        const ratio = base === 0 ? undefined : spread.median / base;
         return { row, who, n: values.length, spread, ratio };
       });
     });
