@@ -19,7 +19,7 @@ export type ProgramPause = number | ProgramWait | undefined;
  * @inline
  */
 export interface ProgramInput {
-  /** To be yielded: until there is something for {@link ProgramInput.read} to say. */
+  /** To be yielded: until there is something for `read` to say. */
   ready(): ProgramWait;
   /** Takes what has come; `undefined` at the end, and empty when nothing has come. */
   read(): Uint8Array | undefined;
