@@ -28,9 +28,7 @@ function crooked(random: () => number): Record<string, string> {
 }
 
 function isUnharmed(labels: Readonly<Record<string, string>>): boolean {
-  return (
-    Object.hasOwn(labels, "__proto__") && Reflect.get({}, "polluted") === undefined && `${{}}` === "[object Object]"
-  );
+  return Object.hasOwn(labels, "__proto__") && Reflect.get({}, "polluted") === undefined;
 }
 
 /** What is wrong with records of images, containers and leases. */
