@@ -25,6 +25,7 @@ export function mapOf<T>(map: Readonly<Record<string, T>>): Readonly<Record<stri
 export function descriptorOf(message: DescriptorMessage | undefined, what: string): Descriptor {
   if (message === undefined) throw new InternalError(`The daemon answered without ${what}`);
   const annotations: Labels = mapOf(message.annotations);
+  if (message.size < 0n) throw new OutOfRangeError(`Cannot read the size of ${what}: ${message.size} is below 0`);
   return {
     mediaType: message.mediaType,
     digest: parseDigest(message.digest),
