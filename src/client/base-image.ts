@@ -1,5 +1,5 @@
 import type { CallOptions } from "../call-options.js";
-import { readBlob } from "../content/blob.js";
+import { readDocument } from "../content/blob.js";
 import type { Provider } from "../content/store.js";
 import { isNotFound } from "../errors.js";
 import { chainId } from "../oci/chain-id.js";
@@ -27,17 +27,22 @@ export async function* platformImages(
   provider: Provider,
   target: Descriptor,
   call: CallOptions = {},
+  seen: Set<Digest> = new Set(),
   depth = 0,
 ): AsyncGenerator<PlatformImage, void, undefined> {
   if (isIndexType(target.mediaType) && depth < DEEPEST_INDEX) {
-    const index = parseIndex(await readBlob(provider, target, call));
-    for (const child of index.manifests) yield* platformImages(provider, child, call, depth + 1);
+    const index = parseIndex(await readDocument(provider, target, call));
+    for (const child of index.manifests) {
+      if (seen.has(child.digest)) continue;
+      seen.add(child.digest);
+      yield* platformImages(provider, child, call, seen, depth + 1);
+    }
     return;
   }
   if (!isManifestType(target.mediaType)) return;
   try {
-    const manifest = parseManifest(await readBlob(provider, target, call));
-    const config = parseImageConfig(await readBlob(provider, manifest.config, call));
+    const manifest = parseManifest(await readDocument(provider, target, call));
+    const config = parseImageConfig(await readDocument(provider, manifest.config, call));
     if (config.rootfs.diff_ids.length > 0) yield { manifest: target, config, chainId: chainId(config.rootfs.diff_ids) };
   } catch (reason) {
     if (depth === 0 || !isNotFound(reason)) throw reason;

@@ -4,6 +4,7 @@ import { Version } from "../api/services/version/v1/version_pb.js";
 import { RuntimeInfoSchema, RuntimeRequestSchema } from "../api/types/introspection_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { FailedPreconditionError, isContainerdError, NotImplementedError } from "../errors.js";
+import { parseJsonObject } from "../oci/json.js";
 import type { Platform } from "../oci/platform.js";
 import { packAny, unpackAny } from "../typeurl.js";
 import type { ContainerRecord } from "./container-record.js";
@@ -88,7 +89,7 @@ async function runtimeFeatures(
     );
     const info = reply.extra === undefined ? undefined : unpackAny(reply.extra, RuntimeInfoSchema);
     if (info?.features === undefined) return undefined;
-    return JSON.parse(new TextDecoder().decode(info.features.value)) as RuntimeFeatures;
+    return parseJsonObject(info.features.value, "a runtime's features") as RuntimeFeatures;
   } catch (reason) {
     if (call.signal?.aborted || !isContainerdError(reason) || reason.code === "unavailable") throw reason;
     return undefined;

@@ -1,6 +1,6 @@
 import type { Image as ImageMessage } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
-import { readBlob } from "../content/blob.js";
+import { readDocument } from "../content/blob.js";
 import type { Provider } from "../content/store.js";
 import { FailedPreconditionError, isNotFound, NotFoundError } from "../errors.js";
 import { chainId } from "../oci/chain-id.js";
@@ -12,6 +12,7 @@ import { type Manifest, parseManifest } from "../oci/manifest.js";
 import { isConfigType, isIndexType, isManifestType } from "../oci/media-types.js";
 import { formatPlatform, type Platform } from "../oci/platform.js";
 import { platformMatcher } from "../oci/platform-match.js";
+import { withDeadline } from "./deadline.js";
 import { daemonPlatform } from "./features.js";
 import type { ImageChanges } from "./images.js";
 import type { Services } from "./services.js";
@@ -69,7 +70,10 @@ export class Image {
    * @throws {NotFoundError} when the image has none for that platform, or it is not in the store
    */
   async manifest(options: PlatformOptions = {}): Promise<Manifest> {
-    return (await this.#read(options)).manifest;
+    return withDeadline(`Reading the manifest of image ${this.name}`, options, async (call) => {
+      const { manifest } = await this.#find(options.platform, call);
+      return manifest;
+    });
   }
 
   /**
@@ -78,8 +82,10 @@ export class Image {
    * @throws {NotFoundError} when the image has none for that platform, or it is not in the store
    */
   async config(options: PlatformOptions = {}): Promise<ImageConfig> {
-    const { manifest } = await this.#read(options);
-    return readImageConfig(this.#services.content, manifest, options);
+    return withDeadline(`Reading the config of image ${this.name}`, options, async (call) => {
+      const { manifest } = await this.#find(options.platform, call);
+      return readImageConfig(this.#services.content, manifest, call);
+    });
   }
 
   /**
@@ -111,9 +117,9 @@ export class Image {
     return this.#services.images.delete(this.name, options);
   }
 
-  async #read(options: PlatformOptions): Promise<ImageManifest> {
-    const platform = options.platform ?? (await daemonPlatform(this.#services, options));
-    return readImageManifest(this.#services.content, this.target, platform, options);
+  async #find(wanted: Platform | undefined, call: CallOptions): Promise<ImageManifest> {
+    const platform = wanted ?? (await daemonPlatform(this.#services, call));
+    return readImageManifest(this.#services.content, this.target, platform, call);
   }
 }
 
@@ -137,7 +143,7 @@ export async function readImageManifest(
   platform: Platform,
   call: CallOptions = {},
 ): Promise<ImageManifest> {
-  const found = await bestManifest(provider, target, platform, call, 0);
+  const found = await bestManifest(provider, target, platform, call, new Set(), 0);
   if (found !== undefined) return found;
   throw new NotFoundError(`Cannot find an image for ${formatPlatform(platform)} in ${target.digest}`);
 }
@@ -153,7 +159,7 @@ export async function readImageConfig(
       `Cannot read image config ${manifest.config.digest}: it is of type ${JSON.stringify(manifest.config.mediaType)}`,
     );
   }
-  return parseImageConfig(await readBlob(provider, manifest.config, call));
+  return parseImageConfig(await readDocument(provider, manifest.config, call));
 }
 
 async function bestManifest(
@@ -161,10 +167,11 @@ async function bestManifest(
   target: Descriptor,
   platform: Platform,
   call: CallOptions,
+  seen: Set<Digest>,
   depth: number,
 ): Promise<ImageManifest | undefined> {
   if (isManifestType(target.mediaType)) {
-    const manifest = parseManifest(await readBlob(provider, target, call), { mediaType: target.mediaType });
+    const manifest = parseManifest(await readDocument(provider, target, call), { mediaType: target.mediaType });
     // A manifest named directly has no platform beside it: what it was asked for as a whole is what it is.
     return { descriptor: target, manifest };
   }
@@ -173,11 +180,14 @@ async function bestManifest(
       `Cannot read image ${target.digest}: ${JSON.stringify(target.mediaType)} is neither a manifest nor an index`,
     );
   }
-  const index = parseIndex(await readBlob(provider, target, call), { mediaType: target.mediaType });
+  const index = parseIndex(await readDocument(provider, target, call), { mediaType: target.mediaType });
   const matcher = platformMatcher(platform);
   const candidates: { readonly child: Descriptor; readonly suits: Platform }[] = [];
   const further: Descriptor[] = [];
   for (const child of index.manifests) {
+    // Indexes that list each other many times would have no end that anybody lives to see.
+    if (seen.has(child.digest)) continue;
+    seen.add(child.digest);
     if (isIndexType(child.mediaType)) further.push(child);
     if (!isManifestType(child.mediaType)) continue;
     const suits = child.platform ?? (await childPlatform(provider, child, call));
@@ -185,9 +195,9 @@ async function bestManifest(
   }
   candidates.sort((a, b) => matcher.compare(a.suits, b.suits));
   const [best] = candidates;
-  if (best !== undefined) return bestManifest(provider, best.child, platform, call, depth + 1);
+  if (best !== undefined) return bestManifest(provider, best.child, platform, call, seen, depth + 1);
   for (const child of further) {
-    const found = await bestManifest(provider, child, platform, call, depth + 1);
+    const found = await bestManifest(provider, child, platform, call, seen, depth + 1);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -196,7 +206,7 @@ async function bestManifest(
 /** What a manifest without a platform beside it is for, from its config; `undefined` when that was never fetched. */
 async function childPlatform(provider: Provider, child: Descriptor, call: CallOptions): Promise<Platform | undefined> {
   try {
-    const manifest = parseManifest(await readBlob(provider, child, call), { mediaType: child.mediaType });
+    const manifest = parseManifest(await readDocument(provider, child, call), { mediaType: child.mediaType });
     return isConfigType(manifest.config.mediaType) ? await readImageConfig(provider, manifest, call) : undefined;
   } catch (reason) {
     if (isNotFound(reason)) return undefined;

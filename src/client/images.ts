@@ -1,10 +1,10 @@
-import { Images as ImagesService } from "../api/services/images/v1/images_pb.js";
+import { type Image as ImageMessage, Images as ImagesService } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import { Image } from "./image.js";
 import type { Services } from "./services.js";
-import { descriptorInit, labelChanges, present } from "./wire.js";
+import { descriptorInit, labelChanges, present, requireSame } from "./wire.js";
 
 /**
  * What to change about an image; the rest stays.
@@ -34,7 +34,7 @@ export class Images {
    */
   async get(name: string, call: CallOptions = {}): Promise<Image> {
     const reply = await this.#services.rpc.unary(ImagesService.method.get, { name }, call);
-    return new Image(this.#services, present(reply.image, "an image"));
+    return this.#image(name, reply.image);
   }
 
   /**
@@ -59,7 +59,7 @@ export class Images {
   ): Promise<Image> {
     const image = { name, target: descriptorInit(target), labels: { ...options.labels } };
     const reply = await this.#services.rpc.unary(ImagesService.method.create, { image }, options);
-    return new Image(this.#services, present(reply.image, "an image"));
+    return this.#image(name, reply.image, target);
   }
 
   /**
@@ -77,7 +77,7 @@ export class Images {
     // Containerd up to 2.1 dies of a request without a target, even when the mask does not name it.
     const image = { name, labels, target: target === undefined ? {} : descriptorInit(target) };
     const reply = await this.#services.rpc.unary(ImagesService.method.update, { image, updateMask: { paths } }, call);
-    return new Image(this.#services, present(reply.image, "an image"));
+    return this.#image(name, reply.image, target);
   }
 
   /**
@@ -87,5 +87,12 @@ export class Images {
    */
   async delete(name: string, options: { readonly sync?: boolean | undefined } & CallOptions = {}): Promise<void> {
     await this.#services.rpc.unary(ImagesService.method.delete, { name, sync: options.sync ?? false }, options);
+  }
+
+  #image(name: string, message: ImageMessage | undefined, target?: Descriptor): Image {
+    const image = new Image(this.#services, present(message, "an image"));
+    requireSame(image.name, name, "image");
+    if (target !== undefined) requireSame(image.target.digest, target.digest, `the target of image ${name}:`);
+    return image;
   }
 }

@@ -2,6 +2,7 @@ import type { CallOptions } from "../call-options.js";
 import { DataLossError, InvalidArgumentError, isAlreadyExists, ResourceExhaustedError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import { digester, digestOf } from "../oci/digest.js";
+import { MAX_DOCUMENT_SIZE } from "../oci/json.js";
 import { verifyBytes } from "../oci/verify.js";
 import { keepExisting } from "./existing.js";
 import type { Info, Ingester, Manager, Provider, PutOptions } from "./store.js";
@@ -50,6 +51,11 @@ export async function readBlob(
   }
   verifyBytes(bytes.subarray(0, at), target);
   return bytes;
+}
+
+/** Reads a document, which is parsed only when it is no larger than documents may be. */
+export function readDocument(provider: Provider, target: Descriptor, call: CallOptions): Promise<Uint8Array> {
+  return readBlob(provider, target, { ...call, maxBytes: MAX_DOCUMENT_SIZE });
 }
 
 /** What a blob shall be called and how it is kept. */

@@ -1,11 +1,10 @@
 import type { CallOptions } from "../call-options.js";
-import { DataLossError } from "../errors.js";
+import { DataLossError, ResourceExhaustedError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import { parseIndex } from "../oci/image-index.js";
-import { MAX_DOCUMENT_SIZE } from "../oci/json.js";
 import { parseManifest } from "../oci/manifest.js";
 import { isIndexType, isManifestType } from "../oci/media-types.js";
-import { readBlob } from "./blob.js";
+import { readDocument } from "./blob.js";
 import type { Provider } from "./store.js";
 
 /** One place in a graph of content. */
@@ -26,6 +25,8 @@ export interface WalkOptions extends CallOptions {
 
 const DEEPEST = 32;
 const MOST_READ_AHEAD = 4;
+// More than any image has; what waits is kept in memory.
+const MOST_WAITING = 50_000;
 
 /**
  * What a document refers to: an index's manifests, a manifest's config and layers. Everything else, such as a layer or the
@@ -51,7 +52,7 @@ export function children(bytes: Uint8Array, { mediaType }: Pick<Descriptor, "med
  * @throws {NotFoundError} when a document on the way is not in the provider
  * @throws {DataLossError} when it is not what its descriptor says, or the graph is deeper than 32
  * @throws {InvalidArgumentError} when it cannot be parsed
- * @throws {ResourceExhaustedError} when it is larger than documents may be
+ * @throws {ResourceExhaustedError} when it is larger than documents may be, or more than 50 000 places wait for their turn
  */
 export async function* walk(
   provider: Provider,
@@ -77,6 +78,9 @@ export async function* walk(
       const below = children(await documents.take(descriptor), descriptor).map((child) =>
         step({ descriptor: child, parent: descriptor, depth: depth + 1 }, skip),
       );
+      if (stack.length + below.length > MOST_WAITING) {
+        throw new ResourceExhaustedError(`Cannot walk ${root.digest}: more than ${MOST_WAITING} places wait`);
+      }
       stack.push(...below.toReversed());
       for (const ahead of below) if (ahead.opens && !seen.has(ahead.key)) documents.start(ahead.node.descriptor);
     }
@@ -124,7 +128,7 @@ class DocumentReader {
   }
 
   #read(descriptor: Descriptor): Promise<Uint8Array> {
-    return readBlob(this.#provider, descriptor, { ...this.#call, maxBytes: MAX_DOCUMENT_SIZE });
+    return readDocument(this.#provider, descriptor, this.#call);
   }
 }
 

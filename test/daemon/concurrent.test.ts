@@ -13,6 +13,7 @@ import { startChild } from "./child.js";
 import { clientFor } from "./client.js";
 import { countOf, countsBeyond, discard, IMAGE, start } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
+import { SILENT_COUNT } from "./silent-counter.js";
 
 const CROWD = 12;
 
@@ -33,7 +34,7 @@ describeOnEachDaemon("checkpoints at the same time", (daemon) => {
   });
 
   const started = async (): Promise<Container> => {
-    const { container } = await start(client, `k${++serial}`);
+    const { container } = await start(client, `k${++serial}`, SILENT_COUNT);
     containers.push(container);
     await countsBeyond(client, container, 1);
     return container;
