@@ -1,5 +1,6 @@
 import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
+import { DataLossError } from "./errors.js";
 
 /**
  * Type names under which containerd carries the OCI runtime spec's documents, as JSON.
@@ -17,9 +18,13 @@ export function packAny<T extends DescMessage>(schema: T, message: MessageShape<
   return create(AnySchema, { typeUrl: schema.typeName, value: toBinary(schema, message) });
 }
 
-/** Unwraps a message of the given type; `undefined` when it holds another type. Names with a prefix are understood too. */
+/**
+ * Unwraps a message of the given type; `undefined` when it holds another type. Names with a prefix are understood too.
+ *
+ * @throws {DataLossError} when it is named so and is none
+ */
 export function unpackAny<T extends DescMessage>(any: Any, schema: T): MessageShape<T> | undefined {
-  return isAnyOf(any, schema.typeName) ? fromBinary(schema, any.value) : undefined;
+  return isAnyOf(any, schema.typeName) ? decode(schema, any.value) : undefined;
 }
 
 /** The bytes of a wrapped message, as checkpoint blobs hold it. */
@@ -27,9 +32,21 @@ export function encodeAny(any: Any): Uint8Array {
   return toBinary(AnySchema, any);
 }
 
-/** Reads a wrapped message from the bytes of a checkpoint blob. */
+/**
+ * Reads a wrapped message from the bytes of a checkpoint blob.
+ *
+ * @throws {DataLossError} when they are none
+ */
 export function decodeAny(bytes: Uint8Array): Any {
-  return fromBinary(AnySchema, bytes);
+  return decode(AnySchema, bytes);
+}
+
+function decode<T extends DescMessage>(schema: T, bytes: Uint8Array): MessageShape<T> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (cause) {
+    throw new DataLossError(`Cannot read ${schema.typeName}: the bytes are no such message`, { cause });
+  }
 }
 
 function isAnyOf(any: Any, typeName: string): boolean {

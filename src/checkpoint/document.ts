@@ -1,5 +1,5 @@
 import type { CallOptions } from "../call-options.js";
-import { readBlob } from "../content/blob.js";
+import { readDocument } from "../content/documents.js";
 import type { Provider } from "../content/store.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
@@ -82,7 +82,7 @@ export async function readCheckpoint(
       `Cannot read a checkpoint from ${target.digest}: ${target.mediaType} is not an index`,
     );
   }
-  return parseCheckpoint(parseIndex(await readBlob(provider, target, call)), target);
+  return parseCheckpoint(parseIndex(await readDocument(provider, target, call)), target);
 }
 
 /** How an error names a checkpoint. */

@@ -228,8 +228,21 @@ async function register(
       { mediaType: MEDIA_TYPE_INDEX, ref: operation.ref("index"), labels: gcLabels(index.manifests) },
       operation.call,
     ),
-    verify(services, captured, operation),
+    verify(
+      services,
+      // The caller's own parts may be empty; what is captured may not.
+      [
+        captured.task,
+        captured.spec,
+        captured.rw,
+        runtimeOptions,
+        criuOptions,
+        ...others.filter(({ size }) => size > 0),
+      ],
+      operation,
+    ),
   ]);
+  await verify(services, [descriptor], operation);
   operation.enter("register");
   await operation.commit();
   const repetition = { callerId: operation.callerId, containerId: record.id };
@@ -271,11 +284,15 @@ function platformOf({ platform: { architecture, os } }: CheckpointTarget): Platf
   return { architecture, os };
 }
 
-/** The daemon made these blobs, not we: each must be there, with the size it was announced with. */
-async function verify(services: Services, captured: Captured, operation: Operation): Promise<void> {
-  const parts = [captured.task, captured.spec, captured.rw].filter((part) => part !== undefined);
+/** That the daemon said so is not enough: each must be there, with the size it was announced with. */
+async function verify(
+  services: Services,
+  parts: readonly (Descriptor | undefined)[],
+  operation: Operation,
+): Promise<void> {
   await Promise.all(
     parts.map(async (part) => {
+      if (part === undefined) return;
       const info = await services.content.info(part.digest, operation.call);
       if (info.size !== part.size || info.size === 0) {
         throw new DataLossError(

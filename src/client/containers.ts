@@ -1,5 +1,8 @@
 import type { Any } from "@bufbuild/protobuf/wkt";
-import { Containers as ContainersService } from "../api/services/containers/v1/containers_pb.js";
+import {
+  type Container as ContainerMessage,
+  Containers as ContainersService,
+} from "../api/services/containers/v1/containers_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { InvalidArgumentError, isNotImplemented } from "../errors.js";
 import type { Spec } from "../oci/runtime-spec.js";
@@ -8,7 +11,7 @@ import { type ContainerRecord, containerInit, containerRecord, type NewContainer
 import { type CreateContainerOptions, createContainer } from "./create-container.js";
 import type { Services } from "./services.js";
 import { packSpec } from "./spec-any.js";
-import { labelChanges, present } from "./wire.js";
+import { labelChanges, present, requireSame } from "./wire.js";
 
 /**
  * What to change about a container's record; the rest stays.
@@ -54,7 +57,7 @@ export class Containers {
    */
   async info(id: string, call: CallOptions = {}): Promise<ContainerRecord> {
     const reply = await this.#services.rpc.unary(ContainersService.method.get, { id }, call);
-    return containerRecord(present(reply.container, "a container"));
+    return recordOf(id, reply.container);
   }
 
   /**
@@ -110,7 +113,7 @@ export class Containers {
   async register(record: NewContainerRecord, call: CallOptions = {}): Promise<Container> {
     const input = { container: containerInit(record) };
     const reply = await this.#services.rpc.unary(ContainersService.method.create, input, call);
-    return new Container(this.#services, present(reply.container, "a container").id);
+    return new Container(this.#services, recordOf(record.id, reply.container).id);
   }
 
   /**
@@ -140,7 +143,7 @@ export class Containers {
       { container, updateMask: { paths } },
       call,
     );
-    return containerRecord(present(reply.container, "a container"));
+    return recordOf(id, reply.container);
   }
 
   /**
@@ -152,4 +155,10 @@ export class Containers {
   delete(id: string, options: { readonly snapshot?: boolean | undefined } & CallOptions = {}): Promise<void> {
     return new Container(this.#services, id).delete(options);
   }
+}
+
+function recordOf(id: string, message: ContainerMessage | undefined): ContainerRecord {
+  const record = containerRecord(present(message, "a container"));
+  requireSame(record.id, id, "container");
+  return record;
 }

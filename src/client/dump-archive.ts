@@ -10,6 +10,7 @@ import { MemberFiles } from "./member-files.js";
 import { once } from "./once.js";
 
 const CHUNK = 1024 * 1024;
+// At least two: one is read into while another is written from.
 const BUFFERS = 4;
 const LONGEST_NAME = 255;
 

@@ -57,9 +57,9 @@ export async function dumpTask(
 }
 
 function named(made: readonly Descriptor[]): { task: Descriptor; spec: Descriptor } {
-  const task = made.find(({ mediaType }) => mediaType === CheckpointMediaType.task);
-  const spec = made.find(({ mediaType }) => mediaType === CheckpointMediaType.spec);
-  if (task !== undefined && spec !== undefined) return { task, spec };
+  const [task, ...memories] = made.filter(({ mediaType }) => mediaType === CheckpointMediaType.task);
+  const [spec, ...specs] = made.filter(({ mediaType }) => mediaType === CheckpointMediaType.spec);
+  if (task !== undefined && spec !== undefined && memories.length + specs.length === 0) return { task, spec };
   throw new InternalError(
     `The daemon said that the dump is made, but not where: ${made.map(({ mediaType }) => mediaType).join(", ")}`,
   );

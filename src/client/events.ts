@@ -1,11 +1,11 @@
-import { type DescMessage, fromBinary, isMessage } from "@bufbuild/protobuf";
+import { type DescMessage, isMessage } from "@bufbuild/protobuf";
 import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import { Events as EventsService } from "../api/services/events/v1/events_pb.js";
 import type { Envelope } from "../api/types/event_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Rpc } from "../rpc/rpc.js";
-import { packAny } from "../typeurl.js";
+import { packAny, unpackAny } from "../typeurl.js";
 import { messageOf, plainOf } from "./event-payload.js";
 import { type Events, eventSchemas, isTopic } from "./event-topics.js";
 import { present, recordedAt } from "./wire.js";
@@ -91,11 +91,10 @@ function eventOf(envelope: Envelope): EventOf<string> | undefined {
   const { topic, namespace, timestamp } = envelope;
   const any = present(envelope.event, "an event's payload");
   const schema: DescMessage | undefined = isTopic(topic) ? eventSchemas[topic] : undefined;
-  const known =
-    schema !== undefined && (any.typeUrl === schema.typeName || any.typeUrl.endsWith(`/${schema.typeName}`));
-  const payload = known ? plainOf(schema, fromBinary(schema, any.value)) : any;
+  const message = schema && unpackAny(any, schema);
   // A known topic promises its payload: what others publish under its name is none of it.
-  if (schema !== undefined && !known) return undefined;
+  if (schema !== undefined && message === undefined) return undefined;
+  const payload = schema && message ? plainOf(schema, message) : any;
   return { topic, namespace, publishedAt: recordedAt(timestamp), payload } as EventOf<string>;
 }
 

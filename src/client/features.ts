@@ -5,6 +5,7 @@ import { RuntimeInfoSchema, RuntimeRequestSchema } from "../api/types/introspect
 import type { CallOptions } from "../call-options.js";
 import { SIMULATED_RUNTIME } from "../checkpoint/simulated-dump.js";
 import { FailedPreconditionError, isContainerdError, NotImplementedError } from "../errors.js";
+import { parseJsonObject } from "../oci/json.js";
 import type { Platform } from "../oci/platform.js";
 import { packAny, unpackAny } from "../typeurl.js";
 import type { ContainerRecord } from "./container-record.js";
@@ -105,7 +106,7 @@ async function runtimeFeatures(
     );
     const info = reply.extra === undefined ? undefined : unpackAny(reply.extra, RuntimeInfoSchema);
     if (info?.features === undefined) return undefined;
-    return JSON.parse(new TextDecoder().decode(info.features.value)) as RuntimeFeatures;
+    return parseJsonObject(info.features.value, "a runtime's features") as RuntimeFeatures;
   } catch (reason) {
     if (call.signal?.aborted || !isContainerdError(reason) || reason.code === "unavailable") throw reason;
     return undefined;

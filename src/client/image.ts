@@ -1,5 +1,6 @@
 import type { Image as ImageMessage } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
+import { withDeadline } from "../content/deadline.js";
 import { checkImage, type PlatformCheck } from "../content/image-check.js";
 import {
   type ImageOptions,
@@ -54,8 +55,10 @@ export class Image {
    * @throws {NotFoundError} when the image has none for that platform, or it is not in the store
    */
   async manifest(options: ImageOptions = {}): Promise<Manifest> {
-    const { content } = this.#services;
-    return (await readManifest(content, this.target, await this.#onPlatform(options))).manifest;
+    return withDeadline(`Reading the manifest of image ${this.name}`, options, async (call) => {
+      const wanted = await this.#onPlatform({ ...options, ...call });
+      return (await readManifest(this.#services.content, this.target, wanted)).manifest;
+    });
   }
 
   /**
@@ -65,7 +68,9 @@ export class Image {
    * @throws {FailedPreconditionError} when it is no image, such as an artifact or a checkpoint
    */
   async config(options: ImageOptions = {}): Promise<ImageConfig> {
-    return readImageConfig(this.#services.content, this.target, await this.#onPlatform(options));
+    return withDeadline(`Reading the config of image ${this.name}`, options, async (call) =>
+      readImageConfig(this.#services.content, this.target, await this.#onPlatform({ ...options, ...call })),
+    );
   }
 
   /**

@@ -1,4 +1,4 @@
-import { Images as ImagesService } from "../api/services/images/v1/images_pb.js";
+import { type Image as ImageMessage, Images as ImagesService } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
 import type { NamedTarget } from "../content/archive/image-name.js";
 import type { Provider } from "../content/store.js";
@@ -11,7 +11,7 @@ import { type ExportImagesOptions, exportImages } from "./image-export.js";
 import { type ImportImagesOptions, importImages } from "./image-import.js";
 import type { ImageOrigin } from "./image-travel.js";
 import type { Services } from "./services.js";
-import { descriptorInit, labelChanges, present } from "./wire.js";
+import { descriptorInit, labelChanges, present, requireSame } from "./wire.js";
 
 /**
  * What to change about an image; the rest stays.
@@ -41,7 +41,7 @@ export class Images {
    */
   async get(name: string, call: CallOptions = {}): Promise<Image> {
     const reply = await this.#services.rpc.unary(ImagesService.method.get, { name }, call);
-    return new Image(this.#services, present(reply.image, "an image"));
+    return this.#image(name, reply.image);
   }
 
   /**
@@ -66,7 +66,7 @@ export class Images {
   ): Promise<Image> {
     const image = { name, target: descriptorInit(target), labels: { ...options.labels } };
     const reply = await this.#services.rpc.unary(ImagesService.method.create, { image }, options);
-    return new Image(this.#services, present(reply.image, "an image"));
+    return this.#image(name, reply.image, target);
   }
 
   /**
@@ -84,7 +84,7 @@ export class Images {
     // Containerd up to 2.1 dies of a request without a target, even when the mask does not name it.
     const image = { name, labels, target: target === undefined ? {} : descriptorInit(target) };
     const reply = await this.#services.rpc.unary(ImagesService.method.update, { image, updateMask: { paths } }, call);
-    return new Image(this.#services, present(reply.image, "an image"));
+    return this.#image(name, reply.image, target);
   }
 
   /**
@@ -178,6 +178,13 @@ export class Images {
   ): Promise<readonly Image[]> {
     if ("read" in from) return copyTargets(this.#services, from, what as readonly NamedTarget[], options);
     return copyImages(this.#services, from, listOf(what as string | readonly string[]), options);
+  }
+
+  #image(name: string, message: ImageMessage | undefined, target?: Descriptor): Image {
+    const image = new Image(this.#services, present(message, "an image"));
+    requireSame(image.name, name, "image");
+    if (target !== undefined) requireSame(image.target.digest, target.digest, `the target of image ${name}:`);
+    return image;
   }
 }
 

@@ -52,7 +52,9 @@ async function baseTarget(services: Services, checkpoint: Checkpoint, call: Call
   const named = name === undefined ? undefined : await targetOf(services, name, call);
   if (named !== undefined && (digest === undefined || named.digest === digest)) return named;
   if (digest !== undefined) {
-    for await (const image of services.images.list([`target.digest==${digest}`], call)) return image.target;
+    for await (const image of services.images.list([`target.digest==${digest}`], call)) {
+      if (image.target.digest === digest) return image.target;
+    }
   }
   if (named === undefined) {
     throw new NotFoundError(

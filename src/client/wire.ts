@@ -1,8 +1,9 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Descriptor as DescriptorMessage } from "../api/types/descriptor_pb.js";
-import { InternalError, OutOfRangeError } from "../errors.js";
+import { DataLossError, InternalError, OutOfRangeError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import { parseDigest } from "../oci/digest.js";
+
+export { dateOf, recordedAt } from "../rpc/instant.js";
 
 /**
  * A 64-bit integer of the wire as a number.
@@ -15,20 +16,6 @@ export function safeNumber(value: bigint, what: string): number {
   throw new OutOfRangeError(`Cannot read ${what}: ${value} does not fit a number`);
 }
 
-// Go writes the time it has not as the first instant of the year 1.
-const GO_ZERO_TIME = -62_135_596_800n;
-
-/** An instant of the wire; `undefined` when the daemon has none. */
-export function dateOf(timestamp: Timestamp | undefined): Date | undefined {
-  if (timestamp === undefined || timestamp.seconds <= GO_ZERO_TIME) return undefined;
-  return new Date(safeNumber(timestamp.seconds, "an instant") * 1000 + Math.trunc(timestamp.nanos / 1e6));
-}
-
-/** The instant of a record, which always has one. */
-export function recordedAt(timestamp: Timestamp | undefined): Date {
-  return dateOf(timestamp) ?? new Date(0);
-}
-
 /** A map of the wire as an object of its own, in which a key such as `__proto__` is a key like any other. */
 export function mapOf<T>(map: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
   return Object.fromEntries(Object.entries(map));
@@ -38,6 +25,7 @@ export function mapOf<T>(map: Readonly<Record<string, T>>): Readonly<Record<stri
 export function descriptorOf(message: DescriptorMessage | undefined, what: string): Descriptor {
   if (message === undefined) throw new InternalError(`The daemon answered without ${what}`);
   const annotations: Labels = mapOf(message.annotations);
+  if (message.size < 0n) throw new OutOfRangeError(`Cannot read the size of ${what}: ${message.size} is below 0`);
   return {
     mediaType: message.mediaType,
     digest: parseDigest(message.digest),
@@ -55,6 +43,18 @@ export function descriptorInit(descriptor: Descriptor): {
 } {
   const { mediaType, digest, size, annotations } = descriptor;
   return { mediaType, digest, size: BigInt(size), annotations: { ...annotations } };
+}
+
+/**
+ * Takes what a reply says for what was asked about.
+ *
+ * @throws {DataLossError} when it is about something else
+ */
+export function requireSame(answered: string, asked: string, what: string): void {
+  if (answered === asked) return;
+  throw new DataLossError(
+    `Asked about ${what} ${JSON.stringify(asked)}, the daemon answered about ${JSON.stringify(answered.slice(0, 160))}`,
+  );
 }
 
 /** Takes what a reply must hold. */

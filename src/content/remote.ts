@@ -1,4 +1,3 @@
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import {
   Content,
   type Info as InfoMessage,
@@ -10,6 +9,7 @@ import type { CallOptions } from "../call-options.js";
 import { DataLossError, InternalError, isAlreadyExists } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import { type Digest, parseDigest } from "../oci/digest.js";
+import { dateOf, recordedAt } from "../rpc/instant.js";
 import type { Rpc } from "../rpc/rpc.js";
 import { putThroughWriter } from "./blob.js";
 import { keepExisting } from "./existing.js";
@@ -103,7 +103,7 @@ export class RemoteStore implements Store {
   /** @inheritDoc */
   async info(digest: Digest, call: CallOptions = {}): Promise<Info> {
     const { info } = await this.#rpc.unary(Content.method.info, { digest }, call);
-    return infoOf(info);
+    return infoAbout(digest, info);
   }
 
   /** @inheritDoc */
@@ -120,7 +120,7 @@ export class RemoteStore implements Store {
     if (paths.length === 0) return this.info(digest, call);
     const request = { info: { digest, labels: set }, updateMask: { paths } };
     const { info } = await this.#rpc.unary(Content.method.update, request, call);
-    return infoOf(info);
+    return infoAbout(digest, info);
   }
 
   /** @inheritDoc */
@@ -156,14 +156,21 @@ export class RemoteStore implements Store {
   }
 }
 
+function infoAbout(digest: Digest, message: InfoMessage | undefined): Info {
+  const info = infoOf(message);
+  if (info.digest === digest) return info;
+  throw new DataLossError(`Asked about ${digest}, the daemon answered about ${info.digest}`);
+}
+
 function infoOf(message: InfoMessage | undefined): Info {
   if (message === undefined) throw new InternalError("The daemon answered without the blob's info");
+  const [createdAt, updatedAt] = [dateOf(message.createdAt), dateOf(message.updatedAt)];
   return {
     digest: parseDigest(message.digest),
     size: safe(message.size),
     labels: Object.fromEntries(Object.entries(message.labels)),
-    ...(message.createdAt === undefined ? {} : { createdAt: timestampDate(message.createdAt) }),
-    ...(message.updatedAt === undefined ? {} : { updatedAt: timestampDate(message.updatedAt) }),
+    ...(createdAt === undefined ? {} : { createdAt }),
+    ...(updatedAt === undefined ? {} : { updatedAt }),
   };
 }
 
@@ -173,13 +180,9 @@ function statusOf(message: StatusMessage): Status {
     offset: safe(message.offset),
     ...(message.total === 0n ? {} : { total: safe(message.total) }),
     ...(message.expected === "" ? {} : { expected: parseDigest(message.expected) }),
-    startedAt: instant(message.startedAt),
-    updatedAt: instant(message.updatedAt),
+    startedAt: recordedAt(message.startedAt),
+    updatedAt: recordedAt(message.updatedAt),
   };
-}
-
-function instant(timestamp: Timestamp | undefined): Date {
-  return timestamp === undefined ? new Date(0) : timestampDate(timestamp);
 }
 
 function safe(value: bigint): number {

@@ -1,5 +1,5 @@
 import type { CallOptions } from "../call-options.js";
-import { DataLossError, InvalidArgumentError, isNotFound } from "../errors.js";
+import { DataLossError, InvalidArgumentError, isNotFound, ResourceExhaustedError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import { isIndexType, isManifestType } from "../oci/media-types.js";
 import { DEEPEST_DOCUMENT, DocumentReader, linksOf } from "./documents.js";
@@ -28,6 +28,9 @@ export interface WalkOptions extends CallOptions, PlatformChoice {
   readonly subjects?: boolean | undefined;
 }
 
+// More than any image has; what waits is kept in memory.
+const MOST_WAITING = 50_000;
+
 /**
  * Yields everything reachable from `root`, depth first, parents before children. What is reached twice is yielded and read once.
  * While the loop's body runs, some of the documents that come next are read ahead; leaving the loop ends these calls.
@@ -41,7 +44,7 @@ export interface WalkOptions extends CallOptions, PlatformChoice {
  * @throws {NotFoundError} when a document on the way is not in the provider
  * @throws {DataLossError} when it is not what its descriptor says, or the graph is deeper than 32
  * @throws {InvalidArgumentError} when it cannot be parsed, or an option is out of bounds
- * @throws {ResourceExhaustedError} when it is larger than documents may be
+ * @throws {ResourceExhaustedError} when it is larger than documents may be, or more than 50 000 places wait for their turn
  */
 export async function* walk(
   provider: Provider,
@@ -87,6 +90,9 @@ export async function* walk(
         ...(isIndexType(descriptor.mediaType) ? choose(children) : children),
         ...(subjects && subject !== undefined ? [subject] : []),
       ].map((child) => step({ descriptor: child, parent: descriptor, depth: depth + 1 }, skip));
+      if (stack.length + below.length > MOST_WAITING) {
+        throw new ResourceExhaustedError(`Cannot walk ${root.digest}: more than ${MOST_WAITING} places wait`);
+      }
       stack.push(...below.toReversed());
       for (const ahead of below) if (ahead.opens && !seen.has(ahead.key)) documents.start(ahead.node.descriptor);
     }

@@ -1,7 +1,8 @@
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { Leases } from "../api/services/leases/v1/leases_pb.js";
 import type { CallOptions } from "../call-options.js";
-import { InternalError, InvalidArgumentError, isNotFound, NotFoundError } from "../errors.js";
+import { DataLossError, InternalError, InvalidArgumentError, isNotFound, NotFoundError } from "../errors.js";
+import { recordedAt } from "../rpc/instant.js";
 import type { Rpc } from "../rpc/rpc.js";
 import type { Lease, LeaseManager, LeaseOptions, LeaseResource } from "./lease.js";
 
@@ -24,7 +25,11 @@ export class RemoteLeases implements LeaseManager {
     const { id = "", expiresInMs = DAY_MS, labels, ...call } = options;
     const expiresAt = expiry(expiresInMs);
     const reply = await this.#rpc.unary(Leases.method.create, { id, labels: { ...labels, [EXPIRE]: expiresAt } }, call);
-    if (reply.lease === undefined) throw new InternalError("The daemon made a lease without saying which");
+    const made = reply.lease?.id ?? "";
+    if (reply.lease === undefined || made === "")
+      throw new InternalError("The daemon made a lease without saying which");
+    if (id !== "" && made !== id)
+      throw new DataLossError(`Asked for lease ${JSON.stringify(id)}, the daemon made ${JSON.stringify(made)}`);
     return this.#lease(reply.lease);
   }
 
@@ -74,8 +79,8 @@ export class RemoteLeases implements LeaseManager {
     let disposed: Promise<void> | undefined;
     return {
       id,
-      labels: { ...labels },
-      createdAt: createdAt === undefined ? new Date(0) : timestampDate(createdAt),
+      labels: Object.fromEntries(Object.entries(labels)),
+      createdAt: recordedAt(createdAt),
       [Symbol.asyncDispose]: () => {
         disposed ??= this.#dispose(id).catch((reason: unknown) => {
           disposed = undefined;

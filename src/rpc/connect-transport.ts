@@ -1,4 +1,5 @@
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { decoding } from "./decoding.js";
 import type { Session } from "./session.js";
 import type { Transport } from "./transport.js";
 
@@ -10,5 +11,6 @@ export function connectTransport(session: Session, maxMessageBytes: number): Tra
     readMaxBytes: maxMessageBytes,
     writeMaxBytes: maxMessageBytes,
     acceptCompression: [],
+    binaryOptions: decoding,
   });
 }

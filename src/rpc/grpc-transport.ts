@@ -9,6 +9,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { CallError, Status } from "./call-error.js";
+import { decoding } from "./decoding.js";
 import { GrpcCall } from "./grpc-call.js";
 import type { Session } from "./session.js";
 import type { Transport } from "./transport.js";
@@ -136,7 +137,7 @@ function encode<I extends DescMessage>(schema: I, input: MessageInitShape<I>): U
 
 function decode<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
   try {
-    return fromBinary(schema, bytes);
+    return fromBinary(schema, bytes, decoding);
   } catch (reason) {
     throw new CallError(Status.internal, `protocol error: not a ${schema.typeName}`, reason);
   }

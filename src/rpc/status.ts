@@ -32,6 +32,7 @@ const UNREACHABLE = new Set([
   "EAI_AGAIN",
   "ERR_HTTP2_INVALID_SESSION",
   "ERR_HTTP2_GOAWAY_SESSION",
+  "ERR_HTTP2_SESSION_ERROR",
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
 
@@ -53,6 +54,8 @@ export function toContainerdError(reason: unknown, facts: Pick<ErrorFacts, "meth
   // The daemon's own clock may run out a moment before ours, and it then has other words for it.
   if (error.rawMessage.includes("context deadline exceeded"))
     return errorFor("deadline_exceeded", error.rawMessage, known);
+  // What is wrong with the answer is not what a daemon means by these codes: that it cannot do something, or was asked wrongly.
+  if (error.rawMessage.startsWith("protocol error: ")) return errorFor("internal", error.rawMessage, known);
   return errorFor(codes[error.code] ?? "unknown", error.rawMessage, known);
 }
 

@@ -42,7 +42,8 @@ export async function acquireLock(
       const lease = await orUndefined(leases.get(id, { timeoutMs: LOCK_MS }));
       const holder = lease && operationOf(lease);
       if (holder?.id === operation.id) return;
-      if (lease !== undefined && (holder === undefined || !isAbandoned(holder) || tries > MOST_TRIES)) {
+      const held = lease !== undefined && (holder === undefined || !isAbandoned(holder));
+      if (held || tries > MOST_TRIES) {
         throw inProgress(services, operation, holder, reason);
       }
       if (holder !== undefined) await takeOver(holder);
