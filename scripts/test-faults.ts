@@ -10,6 +10,7 @@ import { diskFull } from "../test/faults/disk-full.js";
 import { killClient, ours, peer } from "../test/faults/kill-client.js";
 import { killDaemon } from "../test/faults/kill-daemon.js";
 import { killEngine } from "../test/faults/kill-engine.js";
+import { lies, malicious } from "../test/faults/malicious/malicious.js";
 import { Scene, sceneDaemon } from "../test/faults/scene.js";
 
 interface Row {
@@ -21,7 +22,7 @@ interface Row {
 const DISK_KIB = [4, 16, 64, 128, 256, 384, 512, 1024, 2048, 4096];
 
 const rows: readonly Row[] = [
-  ...["checkpoint", "checkpoint-exit", "restore"].map((what) => ({
+  ...["checkpoint", "checkpoint-exit", "restore", "import", "export"].map((what) => ({
     name: "client",
     fault: `kill -9 of the client at every boundary of a ${what}`,
     run: (scene: Scene) => killClient(scene, ours(what)),
@@ -45,6 +46,7 @@ const rows: readonly Row[] = [
   { name: "cut", fault: "socket cut at a byte", run: (scene) => cut(scene, 10_000) },
   { name: "crowd", fault: "100 containers at once", run: (scene) => crowd(scene, 100) },
   { name: "crowd", fault: "100 checkpoints on one ref", run: (scene) => oneRef(scene, 100) },
+  { name: "malicious", fault: "malicious daemon", run: () => malicious(lies, 100) },
   { name: "disk", fault: "disk full", run: (scene) => diskFull(scene, DISK_KIB) },
 ];
 

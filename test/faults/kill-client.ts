@@ -17,6 +17,8 @@ export interface Killed {
   readonly prepare?: (scene: Scene) => Promise<string>;
   /** The container it makes, which may be there afterwards. */
   readonly makes?: string;
+  /** Whether the image was there before and stays. */
+  readonly keeps?: boolean;
 }
 
 const program = fileURLToPath(new URL("victim.js", import.meta.url));
@@ -24,23 +26,36 @@ const DEAD_MS = 1_000;
 
 /** One of the victim program's operations. */
 export function ours(what: string): Killed {
-  const restores = what === "restore";
-  return {
-    name: what,
-    start: (scene, address, ref) => {
-      const id = restores ? "thawed" : scene.container.id;
-      const args = [program, what, address, scene.client.namespace, id, ref];
-      return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
-    },
-    ...(restores && {
-      makes: "thawed",
-      prepare: async (scene: Scene) => {
-        const ref = scene.fresh("frozen");
-        await scene.container.checkpoint(ref);
-        return ref;
-      },
-    }),
+  const start = (subject: (scene: Scene) => string) => (scene: Scene, address: string, ref: string) => {
+    const args = [program, what, address, scene.client.namespace, subject(scene), ref];
+    return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
   };
+  const archive = (scene: Scene) => join(scene.daemon.directory, "checkpoint.tar");
+  switch (what) {
+    case "restore":
+      return { name: what, makes: "thawed", start: start(() => "thawed"), prepare: frozen };
+    case "export":
+      return { name: what, keeps: true, start: start(archive), prepare: frozen };
+    case "import":
+      return {
+        name: what,
+        start: start(archive),
+        prepare: async (scene) => {
+          const ref = await frozen(scene);
+          await scene.client.images.exportFile(archive(scene), ref);
+          await scene.client.images.delete(ref, { sync: true });
+          return ref;
+        },
+      };
+    default:
+      return { name: what, start: start(({ container }) => container.id) };
+  }
+}
+
+async function frozen(scene: Scene): Promise<string> {
+  const ref = scene.fresh("frozen");
+  await scene.container.checkpoint(ref);
+  return ref;
 }
 
 /** The same checkpoint by the daemon's own `ctr`. */
@@ -96,7 +111,8 @@ async function killedAt(
 async function judge(scene: Scene, killed: Killed, ref: string, before: Inventory): Promise<string[]> {
   const { auditor, container } = scene;
   const troubles: string[] = [];
-  const missing = killed.makes === undefined ? await auditor.missingOf(ref) : undefined;
+  const makesImage = killed.makes === undefined && killed.keeps !== true;
+  const missing = makesImage ? await auditor.missingOf(ref) : undefined;
   if (missing !== undefined && missing.length > 0)
     troubles.push(`${ref} is half an image: it lacks ${missing.join(", ")}`);
   const ended = missing !== undefined && (await auditor.taskState(container.id)) === "STOPPED";

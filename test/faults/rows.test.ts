@@ -13,9 +13,11 @@ import { Scene, sceneDaemon } from "./scene.js";
 
 /** A share of each row of npm run test:faults, which has the numbers to be proud of. */
 const rows: Readonly<Record<string, (scene: Scene) => FaultCases>> = {
-  "kill -9 of the client during a checkpoint": (scene) => killClient(scene, ours("checkpoint"), 23),
-  "kill -9 of the client during a checkpoint with an exit": (scene) => killClient(scene, ours("checkpoint-exit"), 29),
+  "kill -9 of the client during a checkpoint": (scene) => killClient(scene, ours("checkpoint"), 37),
+  "kill -9 of the client during a checkpoint with an exit": (scene) => killClient(scene, ours("checkpoint-exit"), 43),
   "kill -9 of the client during a restore": (scene) => killClient(scene, ours("restore"), 29),
+  "kill -9 of the client during an import": (scene) => killClient(scene, ours("import"), 29),
+  "kill -9 of the client during an export": (scene) => killClient(scene, ours("export"), 29),
   "kill -9 of the daemon, back after a moment": (scene) => killDaemon(scene, 300, 31),
   "kill -9 of the shim": (scene) => killEngine(scene, "containerd-shim", 2),
   "kill -9 of runc": (scene) => killEngine(scene, "runc", 2),

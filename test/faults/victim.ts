@@ -10,6 +10,9 @@ const operations: Readonly<Record<string, (client: Client, id: string, ref: stri
     const task = await container.newTask({ checkpoint: ref });
     await task.start();
   },
+  // These two take a file instead of a container.
+  export: (client, path, ref) => client.images.exportFile(path, ref),
+  import: (client, path) => client.images.importFile(path),
 };
 
 /** Run as a program of its own: connects, does one of them, ends. Somebody kills it meanwhile. */
