@@ -1,7 +1,7 @@
-import type { Transform } from "node:stream";
 import { Readable } from "node:stream";
-import * as zlib from "node:zlib";
-import { DataLossError, isContainerdError, NotImplementedError } from "../errors.js";
+import { createGunzip } from "node:zlib";
+import { DataLossError, isContainerdError } from "../errors.js";
+import { unpackZstd } from "./zstd.js";
 
 /** How something may be packed. */
 export type Compression = "none" | "gzip" | "zstd";
@@ -14,7 +14,7 @@ const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
  * media type says.
  *
  * @throws {DataLossError} when what is packed is broken or cut short
- * @throws {NotImplementedError} when it is zstd and this Node.js cannot unpack that
+ * @throws {ResourceExhaustedError} when it is zstd with a window larger than 128 MiB
  */
 export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   const chunks = source[Symbol.asyncIterator]();
@@ -62,12 +62,8 @@ async function* unpacked(
       throw reason;
     }
   }
-  const input = Readable.from(packed(), { objectMode: false });
-  const output = decompressor(compression);
-  input.on("error", (reason) => output.destroy(reason));
-  input.pipe(output);
   try {
-    for await (const chunk of output) yield chunk as Uint8Array;
+    yield* compression === "gzip" ? unpackGzip(packed()) : unpackZstd(packed());
   } catch (reason) {
     if (sourceFault !== undefined) throw sourceFault.reason;
     if (isContainerdError(reason)) throw reason;
@@ -77,19 +73,18 @@ async function* unpacked(
         cause: reason,
       },
     );
+  }
+}
+
+async function* unpackGzip(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const input = Readable.from(packed, { objectMode: false });
+  const output = createGunzip();
+  input.on("error", (reason) => output.destroy(reason));
+  input.pipe(output);
+  try {
+    for await (const chunk of output) yield chunk as Uint8Array;
   } finally {
     input.destroy();
     output.destroy();
   }
-}
-
-function decompressor(compression: "gzip" | "zstd"): Transform {
-  if (compression === "gzip") return zlib.createGunzip();
-  const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform };
-  if (createZstdDecompress === undefined) {
-    throw new NotImplementedError("Cannot unpack zstd: this Node.js has no zstd", {
-      hint: "Node.js 22.15 and later have it.",
-    });
-  }
-  return createZstdDecompress();
 }
