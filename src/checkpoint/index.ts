@@ -5,6 +5,32 @@
  */
 
 export { CheckpointAnnotation } from "./annotations.js";
+export { type CheckpointPartsOptions, readCheckpointParts } from "./archive/checkpoint-parts.js";
+export type { ArchiveLimits } from "./archive/limits.js";
+export type {
+  ArchiveEntry,
+  ArchivePart,
+  ArchivePartBase,
+  BindMount,
+  BindMountsPart,
+  ConfigPart,
+  CriuPart,
+  DeletedFilesPart,
+  DirectoryPart,
+  ImagePart,
+  LogPart,
+  NetworkPart,
+  OtherPart,
+  ParentPart,
+  PodPart,
+  RootfsDiffPart,
+  ShmPart,
+  SpecPart,
+  StatsPart,
+  StatusPart,
+  VolumePart,
+} from "./archive/part.js";
+export { type ArchiveSource, type ReadArchiveOptions, readArchive, readArchiveEntries } from "./archive/read.js";
 export { CRIU_CONFIG_ANNOTATION, type CriuSetting, criuConfigText, criuSettingsNeeded } from "./criu-config.js";
 export {
   type Checkpoint,

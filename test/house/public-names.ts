@@ -70,16 +70,19 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
   "./checkpoint": {
     values: words(`
       CRIU_CONFIG_ANNOTATION CheckpointAnnotation CheckpointMediaType checkpointIndex criuConfigText
-      criuSettingsNeeded listTarMembers parseCheckpoint planCheckpoint planRestore readCheckpoint
-      withCheckpointAnnotations withCheckpointImage withCheckpointLabels withCheckpointPart withCheckpointRW
-      withCheckpointRuntime withCheckpointShortPause withCheckpointTask withCheckpointTaskExit withRestoreCriuConfig
-      withRestoreImage withRestoreLabels withRestoreRW withRestoreRuntime withRestoreSnapshotter withRestoreSpec
-      withRestoreSpecEdit
+      criuSettingsNeeded listTarMembers parseCheckpoint planCheckpoint planRestore readArchive readArchiveEntries
+      readCheckpoint readCheckpointParts withCheckpointAnnotations withCheckpointImage withCheckpointLabels
+      withCheckpointPart withCheckpointRW withCheckpointRuntime withCheckpointShortPause withCheckpointTask
+      withCheckpointTaskExit withRestoreCriuConfig withRestoreImage withRestoreLabels withRestoreRW withRestoreRuntime
+      withRestoreSnapshotter withRestoreSpec withRestoreSpecEdit
     `),
     types: words(`
-      Checkpoint CheckpointImage CheckpointOption CheckpointPart CheckpointPartContext CheckpointParts
-      CheckpointPlan CheckpointRuntime CriuConfig CriuConfigDirectory CriuConfigFile CriuOptions CriuSetting
-      RWCompression RestoreOption RestorePlan SpecEdit TarMember
+      ArchiveEntry ArchiveLimits ArchivePart ArchivePartBase ArchiveSource BindMount BindMountsPart Checkpoint
+      CheckpointImage CheckpointOption CheckpointPart CheckpointPartContext CheckpointParts CheckpointPartsOptions
+      CheckpointPlan CheckpointRuntime ConfigPart CriuConfig CriuConfigDirectory CriuConfigFile CriuOptions CriuPart
+      CriuSetting DeletedFilesPart DirectoryPart ImagePart LogPart NetworkPart OtherPart ParentPart PodPart
+      RWCompression ReadArchiveOptions RestoreOption RestorePlan RootfsDiffPart ShmPart SpecEdit SpecPart StatsPart
+      StatusPart TarMember VolumePart
     `),
   },
   "./embedded": {

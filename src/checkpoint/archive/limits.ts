@@ -1,3 +1,5 @@
+import { ResourceExhaustedError } from "../../errors.js";
+
 /** How much is taken in from a checkpoint archive, which nobody vouches for. Sizes are bytes. */
 export interface ArchiveLimits {
   /** Members; 100,000 when absent. */
@@ -8,10 +10,14 @@ export interface ArchiveLimits {
   readonly maxNameBytes?: number | undefined;
   /** Directories a member may lie in; 32 when absent. */
   readonly maxDepth?: number | undefined;
-  /** Bytes of a document: JSON, or an image of criu's that is decoded; 16 MiB when absent. */
+  /** Bytes of a document, or of one record in an image of criu's; 4 MiB when absent. */
   readonly maxDocumentBytes?: number | undefined;
   /** How many times larger the unpacked archive may be than the packed one, beyond its first 64 MiB; 200 when absent. */
   readonly maxRatio?: number | undefined;
+  /** Bytes of an OCI archive that are held in memory; 32 MiB when absent. */
+  readonly maxHeldBytes?: number | undefined;
+  /** Records of criu's images that are kept to be shown; 250,000 when absent. */
+  readonly maxRecords?: number | undefined;
 }
 
 const defaults: Required<{ readonly [L in keyof ArchiveLimits]: number }> = {
@@ -19,8 +25,10 @@ const defaults: Required<{ readonly [L in keyof ArchiveLimits]: number }> = {
   maxBytes: 64 * 2 ** 30,
   maxNameBytes: 4096,
   maxDepth: 32,
-  maxDocumentBytes: 16 * 2 ** 20,
+  maxDocumentBytes: 4 * 2 ** 20,
   maxRatio: 200,
+  maxHeldBytes: 32 * 2 ** 20,
+  maxRecords: 250_000,
 };
 
 /** Limits with nothing left open. */
@@ -30,4 +38,25 @@ export type WholeLimits = typeof defaults;
 export function limitsOf(limits: ArchiveLimits): WholeLimits {
   const given = Object.entries(limits).filter(([key, value]) => value !== undefined && Object.hasOwn(defaults, key));
   return { ...defaults, ...Object.fromEntries(given) };
+}
+
+/**
+ * Reads a document into memory.
+ *
+ * @throws {ResourceExhaustedError} when it is larger than documents may be; then nothing was read
+ */
+export async function documentBytes(
+  name: string,
+  size: number,
+  body: AsyncIterable<Uint8Array>,
+  { maxDocumentBytes }: WholeLimits,
+): Promise<Uint8Array> {
+  if (size > maxDocumentBytes) {
+    throw new ResourceExhaustedError(
+      `Cannot read ${JSON.stringify(name)} of the archive: it has ${size} bytes, at most ${maxDocumentBytes} are taken`,
+    );
+  }
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }

@@ -1,5 +1,24 @@
+import type { Labels } from "../../oci/descriptor.js";
 import type { JsonObject } from "../../oci/json.js";
 import type { Compression } from "../../tar/decompress.js";
+
+/** A file as it comes from an archive or a directory, before it is known what it is. */
+export interface ArchiveEntry {
+  /** Its path: not cleaned, not confined. */
+  readonly name: string;
+  /** `file`, `directory` or `symlink`; all else is refused. */
+  readonly type: string;
+  /** Bytes of content. */
+  readonly size: number;
+  /** Permission bits. */
+  readonly mode: number;
+  /** When it last changed. */
+  readonly modifiedAt: Date;
+  /** What a link points to. */
+  readonly linkName?: string;
+  /** The content. It is read once, before the next file is asked for, or not at all. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
 
 /** What every part of a checkpoint archive has. */
 export interface ArchivePartBase {
@@ -135,6 +154,13 @@ export interface DirectoryPart extends ArchivePartBase {
   readonly kind: "directory";
 }
 
+/** What the image that carries the checkpoint says about it; only where it comes as an image. */
+export interface ImagePart extends ArchivePartBase {
+  readonly kind: "image";
+  /** Annotations of its manifest and of the indexes above that, the manifest's first. */
+  readonly annotations: Labels;
+}
+
 /** A file this library does not know. */
 export interface OtherPart extends ArchivePartBase {
   readonly kind: "other";
@@ -157,4 +183,5 @@ export type ArchivePart =
   | BindMountsPart
   | PodPart
   | DirectoryPart
+  | ImagePart
   | OtherPart;
