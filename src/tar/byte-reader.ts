@@ -3,11 +3,13 @@ import { DataLossError } from "../errors.js";
 /** Takes counted bytes from a stream that comes in pieces of any size. */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>;
+  readonly #failure: string;
   #rest: Buffer = Buffer.alloc(0);
 
-  /** Reads from there; it does not end it. */
-  constructor(source: AsyncIterator<Uint8Array>) {
+  /** Reads from there, and does not end it; `failure` is how its errors begin, such as `Cannot unpack zstd`. */
+  constructor(source: AsyncIterator<Uint8Array>, failure: string) {
     this.#source = source;
+    this.#failure = failure;
   }
 
   /**
@@ -17,7 +19,7 @@ export class ByteReader {
    */
   async take(length: number): Promise<Buffer> {
     const taken = length === 0 ? Buffer.alloc(0) : await this.takeOrEnd(length);
-    if (taken === undefined) throw new DataLossError("Cannot unpack zstd: it ends too early");
+    if (taken === undefined) throw this.#tooShort();
     return taken;
   }
 
@@ -31,7 +33,7 @@ export class ByteReader {
     for (let missing = length; missing > 0; ) {
       if (this.#rest.length === 0 && !(await this.#more())) {
         if (missing === length) return undefined;
-        throw new DataLossError("Cannot unpack zstd: it ends too early");
+        throw this.#tooShort();
       }
       const piece = this.#rest.subarray(0, missing);
       this.#rest = this.#rest.subarray(piece.length);
@@ -50,12 +52,16 @@ export class ByteReader {
   async skip(length: number): Promise<void> {
     for (let missing = length; missing > 0; ) {
       if (this.#rest.length === 0 && !(await this.#more())) {
-        throw new DataLossError("Cannot unpack zstd: it ends too early");
+        throw this.#tooShort();
       }
       const skipped = Math.min(missing, this.#rest.length);
       this.#rest = this.#rest.subarray(skipped);
       missing -= skipped;
     }
+  }
+
+  #tooShort(): DataLossError {
+    return new DataLossError(`${this.#failure}: it ends too early`);
   }
 
   async #more(): Promise<boolean> {

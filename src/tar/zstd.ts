@@ -18,7 +18,7 @@ const CONTENT_SIZE_BYTES = [0, 2, 4, 8];
  * @see https://www.rfc-editor.org/rfc/rfc8878
  */
 export async function* unpackZstd(packed: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  const reader = new ByteReader(packed);
+  const reader = new ByteReader(packed, "Cannot unpack zstd");
   // Node 22 and 24 drop what stands behind the first frame of a write (nodejs/node#64741): each frame has a decoder of its own.
   for (let magic = await reader.takeOrEnd(4); magic !== undefined; magic = await reader.takeOrEnd(4)) {
     const value = magic.readUInt32LE(0);

@@ -70,18 +70,21 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
   "./checkpoint": {
     values: words(`
       CRIU_CONFIG_ANNOTATION CheckpointAnnotation CheckpointMediaType checkpointIndex criuConfigText
-      criuSettingsNeeded listTarMembers parseCheckpoint planCheckpoint planRestore readArchive readArchiveEntries
-      readCheckpoint readCheckpointParts withCheckpointAnnotations withCheckpointImage withCheckpointLabels
-      withCheckpointPart withCheckpointRW withCheckpointRuntime withCheckpointShortPause withCheckpointTask
-      withCheckpointTaskExit withRestoreCriuConfig withRestoreImage withRestoreLabels withRestoreRW withRestoreRuntime
-      withRestoreSnapshotter withRestoreSpec withRestoreSpecEdit
+      criuSettingsNeeded inspectArchive inspectCheckpoint inspectParts listTarMembers parseCheckpoint planCheckpoint
+      planRestore readArchive readArchiveEntries readCheckpoint readCheckpointParts withCheckpointAnnotations
+      withCheckpointImage withCheckpointLabels withCheckpointPart withCheckpointRW withCheckpointRuntime
+      withCheckpointShortPause withCheckpointTask withCheckpointTaskExit withRestoreCriuConfig withRestoreImage
+      withRestoreLabels withRestoreRW withRestoreRuntime withRestoreSnapshotter withRestoreSpec withRestoreSpecEdit
     `),
     types: words(`
       ArchiveEntry ArchiveLimits ArchivePart ArchivePartBase ArchiveSource BindMount BindMountsPart Checkpoint
-      CheckpointImage CheckpointOption CheckpointPart CheckpointPartContext CheckpointParts CheckpointPartsOptions
-      CheckpointPlan CheckpointRuntime ConfigPart CriuConfig CriuConfigDirectory CriuConfigFile CriuOptions CriuPart
-      CriuSetting DeletedFilesPart DirectoryPart ImagePart LogPart NetworkPart OtherPart ParentPart PodPart
-      RWCompression ReadArchiveOptions RestoreOption RestorePlan RootfsDiffPart ShmPart SpecEdit SpecPart StatsPart
+      CheckpointDescription CheckpointEngine CheckpointImage CheckpointInspection CheckpointInterface CheckpointMount
+      CheckpointNetwork CheckpointOption CheckpointOrigin CheckpointPart CheckpointPartContext CheckpointParts
+      CheckpointPartsOptions CheckpointPlan CheckpointPod CheckpointRuntime CheckpointSizes ConfigPart CriuConfig
+      CriuConfigDirectory CriuConfigFile CriuOptions CriuPart CriuSetting DeletedFilesPart DirectoryPart
+      DumpStatistics DumpedFile DumpedMount DumpedProcess DumpedSocket ImagePart InspectArchiveOptions
+      InspectCheckpointOptions InspectOptions LogPart NetworkPart OtherPart ParentPart PodPart RWCompression
+      ReadArchiveOptions RestoreOption RestorePlan RootfsDiffPart ShmPart SocketAddress SpecEdit SpecPart StatsPart
       StatusPart TarMember VolumePart
     `),
   },

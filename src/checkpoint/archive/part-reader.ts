@@ -77,7 +77,11 @@ export class PartReader {
       case "criu":
         this.#takeImage(base.name, known);
         return { ...base, ...known };
-      default:
+      case "log":
+      case "other":
+      case "shm":
+      case "stats":
+      case "volume":
         return { ...base, ...known };
     }
   }
