@@ -37,22 +37,19 @@ export function imageFacts(annotations: Labels): ImageFacts {
   return { engine, fact };
 }
 
+const engines: Readonly<Record<string, CheckpointEngine>> = {
+  podman: "podman",
+  libpod: "podman",
+  "cri-o": "cri-o",
+  crio: "cri-o",
+  containerd: "containerd",
+  docker: "docker",
+};
+
 /** The engine by the name another program gives it. */
-export function engineNamed(name: string | undefined): CheckpointEngine | undefined {
-  switch (name?.toLowerCase()) {
-    case "podman":
-    case "libpod":
-      return "podman";
-    case "cri-o":
-    case "crio":
-      return "cri-o";
-    case "containerd":
-      return "containerd";
-    case "docker":
-      return "docker";
-    default:
-      return undefined;
-  }
+export function engineNamed(name = ""): CheckpointEngine | undefined {
+  const known = name.toLowerCase();
+  return Object.hasOwn(engines, known) ? engines[known] : undefined;
 }
 
 /** criu's version from its number: 40201 is 4.2.1. */
