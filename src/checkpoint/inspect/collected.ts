@@ -134,7 +134,7 @@ export class Collected {
     const documents = architecture === undefined ? this.#documents : { ...this.#documents, architecture };
     const pod = podOf(documents);
     const networks = networksOf(this.#network);
-    const memories = [this.#preDump, ...previous].map(({ memory }) => memory);
+    const memories = [this.#preDump, ...previous].filter(({ bytes }) => bytes > 0).map(({ memory }) => memory);
     return {
       ...describe(documents),
       ...(pod === undefined ? {} : { pod }),
