@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,6 +10,7 @@ import { busyboxImage } from "../lab/busybox-image.js";
 import { type Daemon, startDaemon } from "../lab/daemon.js";
 import { whyNoLab } from "../lab/preflight.js";
 import { repositoryRoot } from "../lab/repository.js";
+import { measured } from "./measured.js";
 import { operations } from "./operations.js";
 import { Table } from "./statistics.js";
 
@@ -33,28 +33,6 @@ function memory(megabytes: number): Case {
 }
 
 const idle: Case = { name: "idle shell", args: ["sh", "-c", "echo ready > /ready; while :; do sleep 1; done"] };
-
-/** Runs a program and says how long it took and how much memory it had at most. */
-async function measured(run: () => ReturnType<typeof spawn>): Promise<{ ms: number; peakMiB: number }> {
-  const startedAt = performance.now();
-  const child = run();
-  const exited = once(child, "exit");
-  let peak = 0;
-  let over = false;
-  const watch = (async () => {
-    while (!over) {
-      const status = await readFile(`/proc/${child.pid}/status`, "utf8").catch(() => "");
-      peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0));
-      await sleep(5);
-    }
-  })();
-  const [code] = (await exited) as [number];
-  const ms = performance.now() - startedAt;
-  over = true;
-  await watch;
-  if (code !== 0) throw new Error(`a measured program ended with ${code}`);
-  return { ms, peakMiB: peak / 1024 };
-}
 
 /** How many calls the daemon has answered so far, by its own count. */
 async function callsAnswered(metrics: string): Promise<number> {

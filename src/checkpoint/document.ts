@@ -3,46 +3,19 @@ import { readDocument } from "../content/documents.js";
 import type { Provider } from "../content/store.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
-import { type Digest, isDigest } from "../oci/digest.js";
+import { isDigest } from "../oci/digest.js";
 import { type Index, parseIndex } from "../oci/image-index.js";
 import { isIndexType, isLayerType, isManifestType } from "../oci/media-types.js";
 import { CheckpointAnnotation } from "./annotations.js";
+import type { CheckpointDescription, CheckpointImage } from "./description.js";
 import { CheckpointMediaType } from "./media-types.js";
 
-/** What a checkpoint says about the image its container was made from. */
-export interface CheckpointImage {
-  /** The image's name then; it may name something else by now. */
-  readonly name?: string;
-  /** The digest of what that name stood for. */
-  readonly digest?: Digest;
-  /** The chain id of the snapshot under the writable layer. */
-  readonly chainId?: Digest;
-  /** The image itself, when it is part of the checkpoint. */
-  readonly descriptor?: Descriptor;
-}
-
-/** What a checkpoint says about the runtime of its container. */
-export interface CheckpointRuntime {
-  /** Its name, such as `io.containerd.runc.v2`. */
-  readonly name?: string;
-  /** Its options, when it had any. */
-  readonly options?: Descriptor;
-}
-
 /** A checkpoint index, read into named parts. Plain data: it holds no connection. */
-export interface Checkpoint {
+export interface Checkpoint extends CheckpointDescription {
   /** The index itself. */
   readonly target: Descriptor;
   /** The image record it was found under. */
   readonly ref?: string;
-  /** The container it was made of, when the index says so. */
-  readonly containerId?: string;
-  /** When the container was captured, when the index says so. */
-  readonly createdAt?: Date;
-  /** The base image. */
-  readonly image: CheckpointImage;
-  /** The runtime it ran with. */
-  readonly runtime: CheckpointRuntime;
   /** The snapshotter that held the root filesystem. */
   readonly snapshotter?: string;
   /** The criu images: memory and kernel state. */
@@ -55,8 +28,6 @@ export interface Checkpoint {
   readonly criuOptions?: Descriptor;
   /** Parts this library does not know. */
   readonly others: readonly Descriptor[];
-  /** All annotations of the index. */
-  readonly annotations: Labels;
 }
 
 /**
@@ -124,6 +95,7 @@ export function parseCheckpoint(index: Index, target: Descriptor): Checkpoint {
   const createdAt = new Date(annotations[CheckpointAnnotation.createdAt] ?? Number.NaN);
   return {
     target,
+    origin: { engine: "containerd" },
     ...(containerId === undefined ? {} : { containerId }),
     ...(Number.isNaN(createdAt.getTime()) ? {} : { createdAt }),
     image: parseImage(annotations, image),

@@ -5,16 +5,66 @@
  */
 
 export { CheckpointAnnotation } from "./annotations.js";
+export { type CheckpointPartsOptions, readCheckpointParts } from "./archive/checkpoint-parts.js";
+export type { ArchiveLimits } from "./archive/limits.js";
+export type {
+  ArchiveEntry,
+  ArchivePart,
+  ArchivePartBase,
+  BindMount,
+  BindMountsPart,
+  ConfigPart,
+  CriuPart,
+  DeletedFilesPart,
+  DirectoryPart,
+  ImagePart,
+  LogPart,
+  NetworkPart,
+  OtherPart,
+  ParentPart,
+  PodPart,
+  RootfsDiffPart,
+  ShmPart,
+  SpecPart,
+  StatsPart,
+  StatusPart,
+  VolumePart,
+} from "./archive/part.js";
+export { type ArchiveSource, type ReadArchiveOptions, readArchive, readArchiveEntries } from "./archive/read.js";
+export type { DumpedFile, DumpedProcess } from "./criu/process-tree.js";
+export type { DumpedMount, DumpStatistics } from "./criu/records.js";
+export type { DumpedSocket, SocketAddress } from "./criu/socket-record.js";
 export { CRIU_CONFIG_ANNOTATION, type CriuSetting, criuConfigText, criuSettingsNeeded } from "./criu-config.js";
+export type {
+  CheckpointDescription,
+  CheckpointEngine,
+  CheckpointImage,
+  CheckpointOrigin,
+  CheckpointRuntime,
+} from "./description.js";
 export {
   type Checkpoint,
-  type CheckpointImage,
   type CheckpointParts,
-  type CheckpointRuntime,
   checkpointIndex,
   parseCheckpoint,
   readCheckpoint,
 } from "./document.js";
+export {
+  type InspectArchiveOptions,
+  type InspectCheckpointOptions,
+  type InspectOptions,
+  inspectArchive,
+  inspectCheckpoint,
+  inspectParts,
+} from "./inspect/inspect.js";
+export type {
+  CheckpointInspection,
+  CheckpointInterface,
+  CheckpointMount,
+  CheckpointNetwork,
+  CheckpointPod,
+  CheckpointSizes,
+} from "./inspect/inspection.js";
 export { CheckpointMediaType } from "./media-types.js";
 export {
   type CheckpointOption,

@@ -18,11 +18,25 @@ export function parseJsonObject(
   what: string,
   maxSize: number = MAX_DOCUMENT_SIZE,
 ): JsonObject {
+  return expectObject(parseJsonValue(source, what, maxSize), what);
+}
+
+/**
+ * Parses JSON of any kind; integers a double cannot hold come out as bigint.
+ *
+ * @throws {ResourceExhaustedError} when it is larger than `maxSize`; then nothing was parsed.
+ * @throws {InvalidArgumentError} when it is not UTF-8 or not JSON.
+ */
+export function parseJsonValue(
+  source: Uint8Array | string,
+  what: string,
+  maxSize: number = MAX_DOCUMENT_SIZE,
+): unknown {
   const size = typeof source === "string" ? Buffer.byteLength(source) : source.byteLength;
   if (size > maxSize) {
     throw new ResourceExhaustedError(`Cannot parse ${what}: expected at most ${maxSize} bytes, got ${size}`);
   }
-  return expectObject(parseJson(textOf(source, what), what), what);
+  return parseJson(textOf(source, what), what);
 }
 
 /**

@@ -1,8 +1,7 @@
-import type { Transform } from "node:stream";
 import { Readable } from "node:stream";
-import * as zlib from "node:zlib";
-import { DataLossError, isContainerdError, NotImplementedError } from "../errors.js";
-import { zstdFrames } from "./zstd-frames.js";
+import { createGunzip } from "node:zlib";
+import { DataLossError, isContainerdError } from "../errors.js";
+import { unpackZstd } from "./zstd.js";
 
 /** How something may be packed. */
 export type Compression = "none" | "gzip" | "zstd";
@@ -17,7 +16,7 @@ const ZSTD_SKIPPABLE = [0x2a, 0x4d, 0x18];
  * media type says.
  *
  * @throws {DataLossError} when what is packed is broken or cut short
- * @throws {NotImplementedError} when it is zstd and this Node.js cannot unpack that
+ * @throws {ResourceExhaustedError} when it is zstd with a window larger than 128 MiB
  */
 export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   const chunks = source[Symbol.asyncIterator]();
@@ -37,9 +36,7 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
       for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
       return;
     }
-    const packed = withStart(start, chunks);
-    if (compression === "gzip") yield* unpacked(compression, packed);
-    else for await (const frame of zstdFrames(packed)) yield* unpacked(compression, frame);
+    yield* unpacked(compression, start, chunks);
   } finally {
     await chunks.return?.();
   }
@@ -53,33 +50,23 @@ export function compressionOf(start: Uint8Array): Compression {
   return begins(ZSTD_MAGIC) || isSkippable ? "zstd" : "none";
 }
 
-async function* withStart(
+async function* unpacked(
+  compression: "gzip" | "zstd",
   start: Uint8Array,
   rest: AsyncIterator<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  yield start;
-  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
-}
-
-async function* unpacked(
-  compression: "gzip" | "zstd",
-  packed: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
   let sourceFault: { readonly reason: unknown } | undefined;
-  async function* source(): AsyncGenerator<Uint8Array, void, undefined> {
+  async function* packed(): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield* packed;
+      yield start;
+      for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
     } catch (reason) {
       sourceFault = { reason };
       throw reason;
     }
   }
-  const input = Readable.from(source(), { objectMode: false });
-  const output = decompressor(compression);
-  input.on("error", (reason) => output.destroy(reason));
-  input.pipe(output);
   try {
-    for await (const chunk of output) yield chunk as Uint8Array;
+    yield* compression === "gzip" ? unpackGzip(packed()) : unpackZstd(packed());
   } catch (reason) {
     if (sourceFault !== undefined) throw sourceFault.reason;
     if (isContainerdError(reason)) throw reason;
@@ -89,19 +76,18 @@ async function* unpacked(
         cause: reason,
       },
     );
+  }
+}
+
+async function* unpackGzip(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  const input = Readable.from(packed, { objectMode: false });
+  const output = createGunzip();
+  input.on("error", (reason) => output.destroy(reason));
+  input.pipe(output);
+  try {
+    for await (const chunk of output) yield chunk as Uint8Array;
   } finally {
     input.destroy();
     output.destroy();
   }
-}
-
-function decompressor(compression: "gzip" | "zstd"): Transform {
-  if (compression === "gzip") return zlib.createGunzip();
-  const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform };
-  if (createZstdDecompress === undefined) {
-    throw new NotImplementedError("Cannot unpack zstd: this Node.js has no zstd", {
-      hint: "Node.js 22.15 and later have it.",
-    });
-  }
-  return createZstdDecompress();
 }

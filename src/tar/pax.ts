@@ -10,10 +10,13 @@ const EQUALS = 0x3d;
 /**
  * Reads the records of an extended header.
  *
- * @throws {DataLossError} when one is broken
+ * @throws {DataLossError} when one is broken, or comes twice where it must be unique
  * @see https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html
  */
-export function parsePax(bytes: Uint8Array): Map<string, Uint8Array> {
+export function parsePax(
+  bytes: Uint8Array,
+  { unique = false }: { readonly unique?: boolean } = {},
+): Map<string, Uint8Array> {
   const records = new Map<string, Uint8Array>();
   for (let at = 0; at < bytes.length; ) {
     const space = bytes.indexOf(SPACE, at);
@@ -23,7 +26,11 @@ export function parsePax(bytes: Uint8Array): Map<string, Uint8Array> {
     if (!/^[0-9]+$/.test(digits) || end > bytes.length || bytes[end - 1] !== NEWLINE || equals < 0 || equals >= end) {
       throw new DataLossError(`Cannot read the tar: broken PAX record at ${at} of its header`);
     }
-    records.set(textOf(bytes.subarray(space + 1, equals)), bytes.slice(equals + 1, end - 1));
+    const name = textOf(bytes.subarray(space + 1, equals));
+    if (unique && records.has(name)) {
+      throw new DataLossError(`Cannot read the tar: PAX record ${JSON.stringify(name.slice(0, 160))} comes twice`);
+    }
+    records.set(name, bytes.slice(equals + 1, end - 1));
     at = end;
   }
   return records;

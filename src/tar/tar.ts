@@ -35,7 +35,7 @@ const MAX_BYTES = 64 * 2 ** 30;
  * ```
  * @throws {DataLossError} when it is not a tar, or ends too early
  * @throws {ResourceExhaustedError} when a limit is passed
- * @throws {NotImplementedError} when it is zstd and this Node.js cannot unpack that, or a member is a sparse file
+ * @throws {NotImplementedError} when a member is a sparse file
  */
 export async function* readTar(
   packed: AsyncIterable<Uint8Array>,

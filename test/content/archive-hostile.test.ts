@@ -11,6 +11,7 @@ import { digestOf } from "../../src/oci/digest.js";
 import { parseIndex } from "../../src/oci/image-index.js";
 import { parseManifest } from "../../src/oci/manifest.js";
 import { readTar, type TarFile, type TarStreamFile, writeTar } from "../../src/tar/tar.js";
+import { storedAsZstd } from "../fixtures/zstd-frame.js";
 import { inChunks } from "../suites/archive-suite.js";
 import { all, bytesOf } from "../suites/content-bed.js";
 import { amd64, Graphs } from "./graphs.js";
@@ -384,12 +385,10 @@ describe("archives of any images", () => {
     );
   });
 
-  it("come packed with zstd where Node.js can unpack that", async () => {
-    const { zstdCompressSync } = zlib as { zstdCompressSync?: (bytes: Uint8Array) => Uint8Array };
+  it("come packed with zstd, whatever the Node.js", async () => {
     const { archive } = await sound();
-    if (zstdCompressSync === undefined) {
-      await refused(inChunks(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0])), "not_implemented", /zstd/);
-    } else assert.equal((await importArchive(new MemoryStore(), inChunks(zstdCompressSync(archive)))).length, 1);
+    assert.equal((await importArchive(new MemoryStore(), inChunks(storedAsZstd(archive)))).length, 1);
+    await refused(inChunks(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0])), "data_loss", /zstd/);
   });
 
   it("keep every digest, whatever the chunks and the order", async () => {

@@ -142,6 +142,18 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
     assert.equal((await run({ args: [IMAGE] })).stdout, graph);
   },
 
+  "inspect-archive": async ({ run }) => {
+    const directory = join(repositoryRoot(), "test/fixtures/archives");
+    const { stdout } = await run({ args: [join(directory, "podman-crun-gzip-tcp.tar.gz")] });
+    assert.match(stdout, /^container {2}t-crun 50c1f1ba845b[0-9a-f]{52}$/m);
+    assert.match(stdout, /^captured {3}unknown by podman with crun$/m);
+    assert.match(stdout, /^network {4}eth0 10\.88\.0\.25\/16$/m);
+    assert.match(stdout, /^ {4}3 nc 127\.0\.0\.1 9000$/m);
+    assert.match(stdout, /^ {8}3 INETSK to 127\.0\.0\.1 port 9000$/m);
+    const docker = await run({ args: [join(directory, "docker-container-dir.tar.gz"), "live1"] });
+    assert.match(docker.stdout, /^ {4}17 sleep 0\.5$/m);
+  },
+
   "inspect-checkpoint": async ({ client, run }) => {
     const container = await counting(client, "i");
     const checkpoint = await container.checkpoint("i:frozen");

@@ -70,16 +70,22 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
   "./checkpoint": {
     values: words(`
       CRIU_CONFIG_ANNOTATION CheckpointAnnotation CheckpointMediaType checkpointIndex criuConfigText
-      criuSettingsNeeded listTarMembers parseCheckpoint planCheckpoint planRestore readCheckpoint
-      withCheckpointAnnotations withCheckpointImage withCheckpointLabels withCheckpointPart withCheckpointRW
-      withCheckpointRuntime withCheckpointTask withCheckpointTaskExit withCheckpointWay withRestoreCriuConfig
-      withRestoreImage withRestoreLabels withRestoreRW withRestoreRuntime withRestoreSnapshotter withRestoreSpec
-      withRestoreSpecEdit
+      criuSettingsNeeded inspectArchive inspectCheckpoint inspectParts listTarMembers parseCheckpoint planCheckpoint
+      planRestore readArchive readArchiveEntries readCheckpoint readCheckpointParts withCheckpointAnnotations
+      withCheckpointImage withCheckpointLabels withCheckpointPart withCheckpointRW withCheckpointRuntime
+      withCheckpointTask withCheckpointTaskExit withCheckpointWay withRestoreCriuConfig withRestoreImage
+      withRestoreLabels withRestoreRW withRestoreRuntime withRestoreSnapshotter withRestoreSpec withRestoreSpecEdit
     `),
     types: words(`
-      Checkpoint CheckpointImage CheckpointOption CheckpointPart CheckpointPartContext CheckpointParts
-      CheckpointPlan CheckpointRuntime CheckpointWay CriuConfig CriuConfigDirectory CriuConfigFile CriuOptions
-      CriuSetting RWCompression RestoreOption RestorePlan SpecEdit TarMember
+      ArchiveEntry ArchiveLimits ArchivePart ArchivePartBase ArchiveSource BindMount BindMountsPart Checkpoint
+      CheckpointDescription CheckpointEngine CheckpointImage CheckpointInspection CheckpointInterface CheckpointMount
+      CheckpointNetwork CheckpointOption CheckpointOrigin CheckpointPart CheckpointPartContext CheckpointParts
+      CheckpointPartsOptions CheckpointPlan CheckpointPod CheckpointRuntime CheckpointSizes CheckpointWay ConfigPart CriuConfig
+      CriuConfigDirectory CriuConfigFile CriuOptions CriuPart CriuSetting DeletedFilesPart DirectoryPart
+      DumpStatistics DumpedFile DumpedMount DumpedProcess DumpedSocket ImagePart InspectArchiveOptions
+      InspectCheckpointOptions InspectOptions LogPart NetworkPart OtherPart ParentPart PodPart RWCompression
+      ReadArchiveOptions RestoreOption RestorePlan RootfsDiffPart ShmPart SocketAddress SpecEdit SpecPart StatsPart
+      StatusPart TarMember VolumePart
     `),
   },
   "./embedded": {

@@ -1,57 +1,123 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
-import * as zlib from "node:zlib";
-import { DataLossError, NotImplementedError } from "../../src/errors.js";
+import { repositoryRoot } from "../../lab/repository.js";
+import { isContainerdError } from "../../src/errors.js";
 import { decompress } from "../../src/tar/decompress.js";
+import { Xxh64 } from "../../src/tar/xxh64.js";
 
-const { zstdCompressSync: pack } = zlib as { zstdCompressSync?: (bytes: Uint8Array, options?: object) => Buffer };
-// A frame of five bytes that say "abcde", as a raw block.
-const RAW = Buffer.from("28b52ffd2005290000" + "6162636465", "hex");
+// What the command zstd 1.5.4 made, with the options in the names.
+const fixture = (name: string) => readFileSync(join(repositoryRoot(), "test/fixtures/zstd", `${name}.zst`));
+const TEXT = Buffer.from("one two three four five\n".repeat(40_000));
+const MIXED = Buffer.concat([TEXT, noise(9000), Buffer.alloc(1_000_000), noise(9000)]);
+const SKIPPABLE = Buffer.concat([Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 5, 0, 0, 0]), Buffer.from("hello")]);
 
-async function unpacked(bytes: Uint8Array, size: number): Promise<Buffer> {
-  async function* source(): AsyncGenerator<Uint8Array, void, undefined> {
-    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+/** Bytes that do not compress, the same ones each time. */
+function noise(length: number): Buffer {
+  const blocks = Array.from({ length: Math.ceil(length / 32) }, (_, at) =>
+    createHash("sha256").update(String(at)).digest(),
+  );
+  return Buffer.concat(blocks).subarray(0, length);
+}
+
+async function unpack(packed: Uint8Array, step = packed.length): Promise<Buffer> {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < packed.length; at += step) yield packed.subarray(at, at + step);
   }
   const chunks: Uint8Array[] = [];
-  for await (const chunk of decompress(source())) chunks.push(chunk);
+  for await (const chunk of decompress(pieces())) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
+async function refusal(packed: Uint8Array): Promise<string> {
+  try {
+    await unpack(packed);
+  } catch (reason) {
+    assert.ok(isContainerdError(reason), String(reason));
+    return reason.code;
+  }
+  return "nothing";
+}
+
 describe("zstd", () => {
-  if (pack === undefined) {
-    it("is refused by name where this Node.js has none", async () => {
-      await assert.rejects(unpacked(RAW, 100), NotImplementedError);
+  const cases: readonly (readonly [string, Buffer, Buffer])[] = [
+    ["a frame", fixture("text"), TEXT],
+    ["what does not compress", fixture("fast"), MIXED],
+    ["a frame without checksum", fixture("unchecked"), MIXED],
+    ["the best there is", fixture("ultra"), MIXED],
+    ["a long window", fixture("long"), MIXED],
+    ["two frames", Buffer.concat([fixture("text"), fixture("fast")]), Buffer.concat([TEXT, MIXED])],
+    [
+      "frames and what is to be skipped",
+      Buffer.concat([fixture("text"), SKIPPABLE, fixture("text"), SKIPPABLE]),
+      Buffer.concat([TEXT, TEXT]),
+    ],
+    ["nothing", fixture("empty"), Buffer.alloc(0)],
+    ["one byte", fixture("one"), noise(1)],
+  ];
+  for (const [name, packed, expected] of cases) {
+    it(`unpacks ${name}, in pieces of any size`, async () => {
+      for (const step of [packed.length, 1013]) assert.ok((await unpack(packed, step)).equals(expected));
+      if (packed.length < 1000) assert.ok((await unpack(packed, 1)).equals(expected));
     });
-    return;
   }
 
-  it("is unpacked frame by frame, past those that only programs of one kind know", async () => {
-    const [large, small] = [randomBytes(300_000), Buffer.alloc(300_000, "ab")];
-    const checksum = { params: { [(zlib.constants as Record<string, number>)["ZSTD_c_checksumFlag"] ?? 0]: 1 } };
-    const note = Buffer.concat([Buffer.from("5a2a4d1803000000", "hex"), Buffer.from("abc")]);
-    const parts = [
-      pack(large),
-      note,
-      pack(small, checksum),
-      pack(new Uint8Array()),
-      RAW,
-      note,
-      pack(Buffer.from("end")),
-    ];
-    const whole = Buffer.concat([large, small, Buffer.from("abcde"), Buffer.from("end")]);
-    for (const size of [1000, 65_536, 10_000_000]) {
-      assert.ok((await unpacked(Buffer.concat(parts), size)).equals(whole), String(size));
+  it("refuses what is cut short, wherever it is", async () => {
+    const packed = fixture("text");
+    for (let length = 4; length < packed.length; length += 1) {
+      assert.equal(await refusal(packed.subarray(0, length)), "data_loss", `cut after ${length} bytes`);
     }
-    for (const first of [RAW, Buffer.concat([note, RAW])]) assert.equal((await unpacked(first, 1)).toString(), "abcde");
   });
 
-  it("is told to be broken when it is cut, damaged, or followed by something else", async () => {
-    const packed = pack(randomBytes(10_000));
-    for (const length of [5, 20, packed.length - 1]) {
-      await assert.rejects(unpacked(packed.subarray(0, length), 1000), DataLossError, String(length));
-    }
-    await assert.rejects(unpacked(Buffer.concat([packed, Buffer.from("more")]), 1000), DataLossError);
-    await assert.rejects(unpacked(Buffer.concat([packed, packed.subarray(0, 2)]), 1000), DataLossError);
+  it("refuses a wrong checksum, and what is no frame behind one", async () => {
+    const packed = Buffer.from(fixture("text"));
+    const last = packed.length - 1;
+    packed[last] = (packed[last] ?? 0) ^ 1;
+    assert.equal(await refusal(packed), "data_loss");
+    assert.equal(await refusal(Buffer.concat([fixture("text"), Buffer.from("more")])), "data_loss");
   });
+
+  it("refuses, in words of ours, what has a flipped bit, or takes it for what it was", async () => {
+    const packed = fixture("text");
+    for (let at = 4; at < packed.length; at += 1) {
+      for (const bit of [1, 16, 128]) {
+        const flipped = Buffer.from(packed);
+        flipped[at] = (flipped[at] ?? 0) ^ bit;
+        assert.notEqual(await refusal(flipped), "unknown");
+      }
+    }
+  });
+
+  it("refuses a window that would fill the memory", async () => {
+    // 31 in the upper five bits asks for 2 TiB.
+    assert.equal(await refusal(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0xf8, 1, 0, 0])), "resource_exhausted");
+  });
+});
+
+describe("xxh64", () => {
+  const known: readonly (readonly [number, number])[] = [
+    [0, 0x51d8e999],
+    [1, 0xdfceb1b6],
+    [3, 0xcffd197e],
+    [4, 0xfa39e7eb],
+    [8, 0xee56aa28],
+    [31, 0xcd046fc4],
+    [32, 0x40d346e8],
+    [33, 0x2cb9464b],
+    [63, 0x1d61042],
+    [100, 0xf7a76808],
+    [4096, 0xfad93bd2],
+    [100001, 0xb96f11c7],
+  ];
+  for (const [length, low] of known) {
+    it(`of ${length} bytes has the lower half that zstd wrote behind them`, () => {
+      const bytes = noise(length);
+      const hash = new Xxh64();
+      hash.update(bytes.subarray(0, length / 3));
+      hash.update(bytes.subarray(length / 3));
+      assert.equal(Number(hash.digest() & 0xffffffffn), low);
+    });
+  }
 });

@@ -44,7 +44,7 @@ const MOST_MEMBERS = 20_000;
  * @throws {NotFoundError} when something that is meant is neither in it nor in the store
  * @throws {InvalidArgumentError} when it has members that no image archive has, or a document cannot be parsed
  * @throws {ResourceExhaustedError} when it is larger than `maxBytes`, or a document larger than documents may be
- * @throws {NotImplementedError} when its layout has another version, or it is zstd and this Node.js cannot unpack that
+ * @throws {NotImplementedError} when its layout has another version
  */
 export async function importArchive(
   store: Store,

@@ -25,10 +25,11 @@ const SPEC: Spec = { ociVersion: "1.0.2", process: { user: { uid: 0, gid: 0 }, a
 
 /** A daemon in this process with one container, whose task can be paused and dumped. It tells the truth. */
 export class HonestDaemon {
-  readonly store = new MemoryStore();
-  readonly images = new Map<string, Image>();
-  readonly leases = new Map<string, { readonly labels: Record<string, string>; readonly held: Map<string, string> }>();
-  readonly containers = new Map<string, MessageInitShape<typeof ContainerSchema>>();
+  readonly store: MemoryStore = new MemoryStore();
+  readonly images: Map<string, Image> = new Map();
+  readonly leases: Map<string, { readonly labels: Record<string, string>; readonly held: Map<string, string> }> =
+    new Map();
+  readonly containers: Map<string, MessageInitShape<typeof ContainerSchema>> = new Map();
   status: Status = Status.RUNNING;
   pauses = 0;
 

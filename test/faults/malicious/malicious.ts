@@ -23,7 +23,7 @@ export const lies: readonly Lie[] = [
 ];
 
 /** Tells each lie with as many seeds, one after the other. Each ends in one of the library's errors, in time, in little memory. */
-export async function* malicious(told: readonly Lie[], seeds: number, seed = Date.now()): FaultCases {
+export async function* malicious(told: readonly Lie[], seeds: number, seed: number = Date.now()): FaultCases {
   for (const lie of told) {
     for (let nth = 0; nth < seeds; nth++) {
       yield { name: `${lie.name} (seed ${seed + nth})`, troubles: await tell(lie, seed + nth) };

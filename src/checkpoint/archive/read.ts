@@ -1,0 +1,97 @@
+import type { TarEntry } from "../../tar/tar.js";
+import { ArchivedImage, isOfImage } from "./archived-image.js";
+import { readCheckpointParts } from "./checkpoint-parts.js";
+import { archiveEntries } from "./entries.js";
+import { type ArchiveLimits, limitsOf, type WholeLimits } from "./limits.js";
+import type { ArchiveEntry, ArchivePart } from "./part.js";
+import { PartReader } from "./part-reader.js";
+
+/** An archive's bytes; or what opens them, again where an image in it must be read more than once. */
+export type ArchiveSource = AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>);
+
+/** How an archive is read. */
+export interface ReadArchiveOptions extends ArchiveLimits {
+  /** Which image of an OCI archive is meant, by its name or tag; needed where there are several. */
+  readonly image?: string | undefined;
+}
+
+/**
+ * Reads a checkpoint archive of Podman, CRI-O, containerd's CRI or the kubelet, a directory of Docker's that was packed, or the OCI
+ * archive of an image made of one, and yields its parts in their order. It may be packed with gzip or zstd; what it is shows in its
+ * bytes. Nothing is believed: only files and directories are taken, names that lead straight down, each once, and no more of anything
+ * than the limits say. A body that is not read is skipped.
+ *
+ * An OCI archive says at its end what is in it. Small ones are held in memory until then; for one that is larger than
+ * `maxHeldBytes` give a function that opens it again.
+ *
+ * @example
+ * ```ts
+ * for await (const part of readArchive(createReadStream("checkpoint.tar"))) {
+ *   if (part.kind === "spec") console.log(part.document["annotations"]);
+ * }
+ * ```
+ * @throws {InvalidArgumentError} when a member must not be there, comes twice, or is not what its name says
+ * @throws {DataLossError} when it is no archive, damaged, cut off, or two readers would see two archives in it
+ * @throws {ResourceExhaustedError} when a limit is passed
+ * @throws {NotFoundError} when it has no image of that name
+ */
+export async function* readArchive(
+  source: ArchiveSource,
+  options: ReadArchiveOptions = {},
+): AsyncGenerator<ArchivePart, void, undefined> {
+  const limits = limitsOf(options);
+  const entries = archiveEntries(open(source), limits);
+  const first = await entries.next();
+  if (first.done) return;
+  const { value: entry } = first;
+  const all = beginningWith(entry, entries);
+  if (!isOfImage(entry)) {
+    yield* readArchiveEntries(all, options);
+    return;
+  }
+  const again = typeof source === "function" ? () => archiveEntries(source(), limits) : undefined;
+  const archived = await ArchivedImage.of(all, again, limits);
+  yield* readCheckpointParts(archived, archived.target(options.image), options);
+}
+
+/**
+ * Reads the parts of a checkpoint whose files come from elsewhere, such as one of Docker's directories. Names are relative to
+ * where that begins.
+ *
+ * @example
+ * ```ts
+ * async function* files(directory: string) {
+ *   for (const name of await readdir(directory)) {
+ *     const { size, mode, mtime: modifiedAt } = await stat(join(directory, name));
+ *     yield { name, type: "file", size, mode, modifiedAt, body: createReadStream(join(directory, name)) };
+ *   }
+ * }
+ * for await (const part of readArchiveEntries(files("checkpoints/c1"))) console.log(part.kind, part.name);
+ * ```
+ * @throws {InvalidArgumentError} when a member must not be there, comes twice, or is not what its name says
+ * @throws {ResourceExhaustedError} when a limit is passed
+ */
+export async function* readArchiveEntries(
+  entries: AsyncIterable<ArchiveEntry>,
+  options: ArchiveLimits = {},
+): AsyncGenerator<ArchivePart, void, undefined> {
+  const limits: WholeLimits = limitsOf(options);
+  const reader = new PartReader(limits);
+  for await (const entry of entries) yield await reader.part(entry);
+}
+
+function open(source: ArchiveSource): AsyncIterable<Uint8Array> {
+  return typeof source === "function" ? source() : source;
+}
+
+async function* beginningWith(
+  entry: TarEntry,
+  rest: AsyncGenerator<TarEntry, void, undefined>,
+): AsyncGenerator<TarEntry, void, undefined> {
+  try {
+    yield entry;
+    yield* rest;
+  } finally {
+    await rest.return();
+  }
+}

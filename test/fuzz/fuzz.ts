@@ -1,0 +1,34 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { repositoryRoot } from "../../lab/repository.js";
+import { generated } from "./generate.js";
+import type { Outcome } from "./reader.js";
+
+/** Has a process of its own read generated and mutated archives until there were enough, or the time is over. */
+export async function fuzz(seed: number, cases: number, seconds: number): Promise<Outcome> {
+  const endsAt = performance.now() + seconds * 1000;
+  // Node.js lets what is young and dead grow to 48 MiB before it looks: what is measured shall be what is held.
+  const args = ["--max-semi-space-size=4", join(repositoryRoot(), ".build/test/fuzz/reader.js")];
+  const reader = spawn(process.execPath, args, {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const said = text(reader.stdout);
+  const exited = once(reader, "exit");
+  // What it died of shows in how it exits.
+  reader.stdin.on("error", () => {});
+  let count = 0;
+  for await (const archive of generated(seed)) {
+    if (count >= cases || performance.now() >= endsAt || reader.exitCode !== null) break;
+    count += 1;
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(archive.length);
+    if (!reader.stdin.write(Buffer.concat([length, archive])))
+      await Promise.race([once(reader.stdin, "drain"), exited]);
+  }
+  reader.stdin.end();
+  const [code, signal] = (await exited) as [number | null, string | null];
+  if (code !== 0) throw new Error(`The reader died of ${signal ?? `exit status ${code}`}, seed ${seed}`);
+  return JSON.parse(await said) as Outcome;
+}

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { prepareArchiveTools } from "../../lab/archive-tools.js";
+import { whyNoLab } from "../../lab/preflight.js";
+import { compareListings } from "./listing.js";
+
+const whyNot = await whyNoLab();
+
+describe("archives made by chance", { skip: whyNot ?? false }, () => {
+  it("hold for GNU tar and bsdtar what they hold for us, or we refuse them", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "listing-"));
+    try {
+      const { bsdtar } = await prepareArchiveTools();
+      const seed = Math.floor(Math.random() * 2 ** 31);
+      const { differences, accepted } = await compareListings(bsdtar, join(directory, "archive.tar"), seed, 300);
+      assert.deepEqual(differences, [], `seed ${seed}`);
+      assert.ok(accepted > 20, `${accepted} accepted`);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});
