@@ -131,7 +131,7 @@ function asCheckpointctl(address: string): string {
 }
 
 /** Bytes as checkpointctl prints them. */
-export function readable(bytes: number, units = ["B", "KB", "MB", "GB"]): string {
+export function readable(bytes: number, units: readonly string[] = ["B", "KB", "MB", "GB"]): string {
   let [value, at] = [bytes, 0];
   for (; value >= 1024 && at < units.length - 1; at += 1) value /= 1024;
   return at === 0 ? `${bytes} B` : `${value.toFixed(1)} ${units[at]}`;
