@@ -3,7 +3,11 @@ import { createGunzip } from "node:zlib";
 import { DataLossError, isContainerdError } from "../errors.js";
 import { unpackZstd } from "./zstd.js";
 
-/** How something may be packed. */
+/**
+ * How something may be packed.
+ *
+ * @inline
+ */
 export type Compression = "none" | "gzip" | "zstd";
 
 const GZIP_MAGIC = [0x1f, 0x8b];
@@ -80,12 +84,21 @@ async function* unpacked(
 }
 
 async function* unpackGzip(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  const input = Readable.from(packed, { objectMode: false });
+  let length = 0;
+  async function* counted(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of packed) {
+      length += chunk.length;
+      yield chunk;
+    }
+  }
+  const input = Readable.from(counted(), { objectMode: false });
   const output = createGunzip();
   input.on("error", (reason) => output.destroy(reason));
   input.pipe(output);
   try {
     for await (const chunk of output) yield chunk as Uint8Array;
+    // Node.js passes over what is no gzip behind one; others fail there.
+    if (output.bytesWritten < length) throw new DataLossError("Cannot unpack gzip: there is something else behind it");
   } finally {
     input.destroy();
     output.destroy();

@@ -64,7 +64,8 @@ export class HeaderTap {
   #header(block: Uint8Array): void {
     if (block.every((byte) => byte === 0)) return;
     const size = numberOf(block.subarray(124, 136));
-    if (size === undefined) {
+    // What is damaged is for the parser to name.
+    if (size === undefined || !isIntact(block)) {
       this.#isLost = true;
       return;
     }
@@ -94,6 +95,11 @@ export class HeaderTap {
 function sizeIn(records: PaxRecords, otherwise: number): number {
   const text = records.get("size");
   return text === undefined ? otherwise : Number.parseInt(Buffer.from(text).toString("latin1"), 10);
+}
+
+function isIntact(block: Uint8Array): boolean {
+  const sum = block.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
+  return numberOf(block.subarray(148, 156)) === sum;
 }
 
 /** A number of a header: octal digits, or GNU's base-256 form where the first bit is set. */

@@ -32,15 +32,17 @@ class NativeFrame implements ZstdFrame {
       stream.on("end", resolve);
       stream.on("error", reject);
     });
-    // Whoever writes is told as well.
+    // Whoever pushes or ends is told.
     this.#ended.catch(() => {});
     stream.on("data", (chunk: Uint8Array) => this.#output.push(chunk));
   }
 
   async push(bytes: Uint8Array): Promise<readonly Uint8Array[]> {
-    await new Promise<void>((resolve, reject) => {
+    const written = new Promise<void>((resolve, reject) => {
       this.#stream.write(bytes, (reason) => (reason ? reject(reason) : resolve()));
     });
+    // What fails while it is being unpacked is reported by the stream alone, and the write is never heard of again.
+    await Promise.race([written, this.#ended]);
     return this.#taken();
   }
 

@@ -259,6 +259,12 @@ describe("archives nobody vouches for", () => {
     );
     await refused(members({ name: "a", pax: [["path", "b"]], longName: "c" }), "data_loss", /several/);
     await refused(members({ name: "a", pax: [["GNU.sparse.major", "1"]] }), "data_loss", /GNU.sparse/);
+    await refused(once(Buffer.concat([gzipSync(whole), Buffer.from("more")])), "data_loss", /gzip/);
+    await refused(once(Buffer.concat([gzipSync(whole), Buffer.from("\0more")])), "data_loss", /behind it/);
+    assert.deepEqual(
+      await partsOf(once(Buffer.concat([gzipSync(whole.subarray(0, 512)), gzipSync(whole.subarray(512))]))),
+      ["config.dump"],
+    );
     assert.deepEqual(await partsOf(members({ name: "a", pax: [["path", "b"]], magic: GNU })), ["b"]);
     assert.deepEqual(await partsOf(members({ name: "a", longName: "c".repeat(150), magic: GNU })), ["c".repeat(150)]);
   });

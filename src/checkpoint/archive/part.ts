@@ -39,6 +39,7 @@ export interface ArchivePartBase {
 
 /** The engine's own description of the container: `config.dump`; Docker's `config.v2.json`. */
 export interface ConfigPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "config";
   /** What it says. Nothing of it is checked. */
   readonly document: JsonObject;
@@ -46,6 +47,7 @@ export interface ConfigPart extends ArchivePartBase {
 
 /** The runtime spec the container ran with: `spec.dump`. */
 export interface SpecPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "spec";
   /** What it says. Nothing of it is checked. */
   readonly document: JsonObject;
@@ -53,6 +55,7 @@ export interface SpecPart extends ArchivePartBase {
 
 /** What containerd's CRI knew of the container: `status` (its own record) or `status.dump` (the CRI's). */
 export interface StatusPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "status";
   /** What it says. Nothing of it is checked. */
   readonly document: JsonObject;
@@ -60,6 +63,7 @@ export interface StatusPart extends ArchivePartBase {
 
 /** Addresses per network: `network.status`. */
 export interface NetworkPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "network";
   /** What it says; undefined when the container had no network of its own. */
   readonly document: JsonObject | undefined;
@@ -67,6 +71,7 @@ export interface NetworkPart extends ArchivePartBase {
 
 /** What was deleted from the root filesystem: `deleted.files`. */
 export interface DeletedFilesPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "deleted-files";
   /** Absolute paths, as they stand there: none leads above the root, nothing else is checked. */
   readonly paths: readonly string[];
@@ -74,6 +79,7 @@ export interface DeletedFilesPart extends ArchivePartBase {
 
 /** What was changed in the root filesystem: `rootfs-diff.tar`. */
 export interface RootfsDiffPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "rootfs-diff";
   /** How the tar in it is packed, whatever its name says. */
   readonly compression: Compression;
@@ -81,6 +87,7 @@ export interface RootfsDiffPart extends ArchivePartBase {
 
 /** A file of criu's dump. */
 export interface CriuPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "criu";
   /** Its name in the dump, such as `pages-1.img` or `descriptors.json`. */
   readonly image: string;
@@ -92,6 +99,7 @@ export interface CriuPart extends ArchivePartBase {
 
 /** Says where the dump this one builds on lies: `checkpoint/parent`. It is never followed. */
 export interface ParentPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "parent";
   /** Where it points, as it stands there. */
   readonly target: string;
@@ -99,11 +107,13 @@ export interface ParentPart extends ArchivePartBase {
 
 /** The content of `/dev/shm` as a tar: `devshm-checkpoint.tar`. */
 export interface ShmPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "shm";
 }
 
 /** The content of a named volume as a tar: `volumes/NAME.tar`. */
 export interface VolumePart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "volume";
   /** The volume's name. */
   readonly volume: string;
@@ -111,6 +121,7 @@ export interface VolumePart extends ArchivePartBase {
 
 /** A log: the container's (`ctr.log`, `container.log`, `io.kubernetes.cri-o.LogPath`) or criu's (`dump.log`, `restore.log`). */
 export interface LogPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "log";
   /** Whose it is. */
   readonly of: "container" | "criu";
@@ -118,6 +129,7 @@ export interface LogPart extends ArchivePartBase {
 
 /** What criu measured: `stats-dump`, `stats-restore`. */
 export interface StatsPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "stats";
   /** While it did what. */
   readonly of: "dump" | "restore";
@@ -137,6 +149,7 @@ export interface BindMount {
 
 /** The bind mounts a restore must find: `bind.mounts`. */
 export interface BindMountsPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "bind-mounts";
   /** What it lists. */
   readonly mounts: readonly BindMount[];
@@ -144,6 +157,7 @@ export interface BindMountsPart extends ArchivePartBase {
 
 /** What is known of the pod: `pod.options`, `pod.dump`. */
 export interface PodPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "pod";
   /** What it says. Nothing of it is checked. */
   readonly document: JsonObject;
@@ -151,11 +165,13 @@ export interface PodPart extends ArchivePartBase {
 
 /** A directory. */
 export interface DirectoryPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "directory";
 }
 
 /** What the image that carries the checkpoint says about it; only where it comes as an image. */
 export interface ImagePart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "image";
   /** Annotations of its manifest and of the indexes above that, the manifest's first. */
   readonly annotations: Labels;
@@ -163,6 +179,7 @@ export interface ImagePart extends ArchivePartBase {
 
 /** A file this library does not know. */
 export interface OtherPart extends ArchivePartBase {
+  /** Tells it from the other parts. */
   readonly kind: "other";
 }
 

@@ -39,7 +39,12 @@ export interface DumpedProcess {
   /** The path of its program, when the dump says. */
   readonly executable?: string;
   /** Its threads, itself among them. */
-  readonly threads: readonly { readonly tid: number; readonly command: string }[];
+  readonly threads: readonly {
+    /** Its number in the container. */
+    readonly tid: number;
+    /** Its name, of 15 characters at most. */
+    readonly command: string;
+  }[];
   /** Bytes of its memory, wherever they are; undefined when the dump does not say. */
   readonly memoryBytes: number | undefined;
   /** Bytes of address space it shares. */
