@@ -4,6 +4,7 @@ import { Containers as ContainersService } from "../api/services/containers/v1/c
 import { type CreateTaskRequestSchema, Tasks } from "../api/services/tasks/v1/tasks_pb.js";
 import { OptionsSchema } from "../api/types/runc/options/oci_pb.js";
 import type { CallOptions } from "../call-options.js";
+import { CheckpointMediaType } from "../checkpoint/media-types.js";
 import { FailedPreconditionError, isContainerdError } from "../errors.js";
 import { packAny, unpackAny } from "../typeurl.js";
 import { type ContainerRuntime, containerRecord } from "./container-record.js";
@@ -59,7 +60,9 @@ export async function createTask(services: Services, id: string, options: NewTas
   const record = containerRecord(present(reply.container, "a container"));
   const dump = checkpoint === undefined ? undefined : await resolveTaskCheckpoint(services, checkpoint, options);
   const images = runtimeOptions?.criuImagePath ?? "";
-  const ours = dump !== undefined && images === "" && takesImagePath(record.runtime);
+  // What is no dump at all is for the daemon to refuse.
+  const isDump = dump?.mediaType === CheckpointMediaType.task;
+  const ours = isDump && images === "" && takesImagePath(record.runtime);
   const thaw = ours ? await beginThaw(services, id, dump, options) : undefined;
   try {
     const changes = thaw === undefined ? runtimeOptions : { ...runtimeOptions, criuImagePath: thaw.images };

@@ -45,9 +45,9 @@ describe("archives of large checkpoints", () => {
   it("are written and read, four times as much in the same memory", async () => {
     // The first one also pays for what is loaded and compiled along the way.
     await through(16);
-    const small = await through(17);
-    const large = await through(64);
+    const small = await through(32);
+    const large = await through(128);
     // What is held back would show whole; half of it leaves room for a garbage collector that lags behind.
-    assert.ok(large - small < (47 / 2) * MIB, `${large - small} bytes more for 47 MiB more`);
+    assert.ok(large - small < (96 / 2) * MIB, `${large - small} bytes more for 96 MiB more`);
   });
 });

@@ -6,6 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Daemon } from "../../lab/daemon.js";
 import type { Client } from "../../src/index.js";
 
+const SETTLE_MS = 300;
+
 /** What `ctr` lists, one name a line; the library under test has no part in it. */
 export async function listed(daemon: Daemon, client: Client, ...args: string[]): Promise<string[]> {
   const { stdout } = await daemon.ctr(["-n", client.namespace, ...args]);
@@ -68,10 +70,11 @@ export async function seen(client: Client, topic: string, act: () => Promise<unk
   })().catch((reason: unknown) => {
     if (!stop.signal.aborted) throw reason;
   });
-  // The daemon does not say when a subscription stands.
-  await sleep(100);
+  // The daemon does not say when a subscription stands, and what a shim said before may come late.
+  await sleep(SETTLE_MS);
+  events.length = 0;
   await act();
-  await sleep(100);
+  await sleep(SETTLE_MS);
   stop.abort();
   await reading;
   return events;

@@ -83,7 +83,9 @@ export function copySuite(
       const total = graph.blobs.filter(({ digest }) => !brought.has(digest)).reduce((sum, { size }) => sum + size, 0);
       const partial = left.reduce((sum, one) => sum + one.offset, 0);
       const { bytes } = await run();
-      assert.equal(bytes, total - partial);
+      // A small blob that was on its way to a daemon when the line was cut may arrive after all.
+      assert.ok(bytes <= total - partial, `${bytes} bytes of ${total - partial} were brought`);
+      assert.ok(bytes >= graph.memory.size - offset, `${bytes} bytes do not hold the rest of the large one`);
       await assertArrived(from.store, to.store, graph.root);
       assert.deepEqual(await all(to.store.statuses()), []);
     });
