@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, rmdir, statfs, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runCommand } from "../../lab/command.js";
 import { ContainerdError } from "../../src/index.js";
@@ -63,7 +63,8 @@ async function* fullContentStore(scene: Scene, sizes: readonly number[]): FaultC
   } finally {
     await daemon.kill();
     await runCommand("umount", [store]);
-    await rmdir(store);
+    // A daemon that was killed while it started may have begun below the mount.
+    await rm(store, { recursive: true });
     await rename(aside, store);
     await daemon.start();
   }
