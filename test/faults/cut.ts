@@ -17,6 +17,7 @@ const HANG_MS = DEADLINE_MS + 4_000;
 /** These cost time, a stall the whole deadline: they are the rarest. */
 const SLOW = 0.02;
 const SLOW_HOWS: readonly Cut[] = ["stall", "throttle"];
+const PREFIX = "cut:";
 const HOWS: readonly Cut[] = ["close", "reset", "half-close"];
 
 interface Call {
@@ -36,22 +37,28 @@ export async function* cut(scene: Scene, cases: number, seed: number = Date.now(
   const address = join(scene.daemon.directory, `${scene.fresh("c")}.sock`);
   await using relay = await CuttingRelay.listen(address, scene.daemon.address);
   const calls = callsOn(blob, lease);
-  for (const call of calls) {
-    relay.cutAt(undefined);
-    await using uncut = clientThrough(relay, scene.client);
-    if (!(await (await call.make(uncut))(scene.client)))
-      throw new Error(`${call.name} does nothing even without a cut`);
-    const { up, down } = { ...relay.passed };
-    for (let nth = 0; nth < Math.ceil(cases / calls.length); nth++) {
-      const direction = random() < 0.5 ? "up" : "down";
-      const byte = Math.floor(random() * (direction === "up" ? up : down));
-      const hows = random() < SLOW ? SLOW_HOWS : HOWS;
-      const how = hows[Math.floor(random() * hows.length)] ?? "close";
-      relay.cutAt({ direction, byte, how });
-      const trouble = await attempt(relay, scene.client, call, how);
-      const name = `${call.name}, ${how} at byte ${byte} ${direction} (seed ${seed})`;
-      yield { name, troubles: trouble === undefined ? [] : [trouble] };
+  try {
+    for (const call of calls) {
+      relay.cutAt(undefined);
+      await using uncut = clientThrough(relay, scene.client);
+      if (!(await (await call.make(uncut))(scene.client)))
+        throw new Error(`${call.name} does nothing even without a cut`);
+      const { up, down } = { ...relay.passed };
+      for (let nth = 0; nth < Math.ceil(cases / calls.length); nth++) {
+        const direction = random() < 0.5 ? "up" : "down";
+        const byte = Math.floor(random() * (direction === "up" ? up : down));
+        const hows = random() < SLOW ? SLOW_HOWS : HOWS;
+        const how = hows[Math.floor(random() * hows.length)] ?? "close";
+        relay.cutAt({ direction, byte, how });
+        const trouble = await attempt(relay, scene.client, call, how);
+        const name = `${call.name}, ${how} at byte ${byte} ${direction} (seed ${seed})`;
+        yield { name, troubles: trouble === undefined ? [] : [trouble] };
+      }
     }
+  } finally {
+    // What was made although nobody heard of it.
+    for await (const image of scene.client.images.list())
+      if (image.name.startsWith(PREFIX)) await scene.client.images.delete(image.name, { sync: true });
   }
 }
 
@@ -122,7 +129,7 @@ function callsOn(blob: Descriptor, lease: LeaseRef): readonly Call[] {
     {
       name: "create image",
       make: async (client) => {
-        const name = `cut:${process.pid}-${++serial}`;
+        const name = `${PREFIX}${process.pid}-${++serial}`;
         await client.images.create(name, blob, call);
         return async (witness) => {
           const { target } = await witness.images.get(name);

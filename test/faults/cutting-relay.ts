@@ -91,9 +91,10 @@ export class CuttingRelay implements AsyncDisposable {
       }
       over = true;
       to.write(bytes.subarray(0, passing), () => {
-        if (cut.how === "close") near.destroy();
-        else if (cut.how === "reset") near.resetAndDestroy();
-        else if (cut.how === "half-close") to.end();
+        if (cut.how === "half-close") to.end();
+        // An earlier connection may still be on its way out, on the socket that knows no reset.
+        else if (cut.how === "reset" && near.remoteAddress !== undefined) near.resetAndDestroy();
+        else if (cut.how !== "stall") near.destroy();
       });
     });
     from.on("end", () => to.end());
