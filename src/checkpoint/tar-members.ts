@@ -2,6 +2,7 @@ import type { CallOptions } from "../call-options.js";
 import type { Provider } from "../content/store.js";
 import { DataLossError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { BLOCK, checksumOf } from "../tar/blocks.js";
 
 /** Where one member of an uncompressed tar lies. */
 export interface TarMember {
@@ -15,7 +16,6 @@ export interface TarMember {
   readonly offset: number;
 }
 
-const BLOCK = 512;
 // Many of criu's images are smaller than a block: one window shows a few dozen of them.
 const WINDOW = 64 * 1024;
 const MOST_MEMBERS = 100_000;
@@ -84,8 +84,7 @@ async function readRange(
 }
 
 function checkSum(header: Uint8Array, tar: Pick<Descriptor, "digest">, offset: number): void {
-  const sum = header.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0);
-  if (sum !== number(header.subarray(148, 156), tar, offset)) {
+  if (checksumOf(header) !== number(header.subarray(148, 156), tar, offset)) {
     throw new DataLossError(`Cannot list ${tar.digest}: no tar header at offset ${offset}`);
   }
 }

@@ -1,11 +1,11 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { CallOptions } from "../call-options.js";
 import { listTarMembers, type TarMember } from "../checkpoint/tar-members.js";
+import { isFileError } from "../content/layout/file-errors.js";
 import type { Provider } from "../content/store.js";
 import { DataLossError, FailedPreconditionError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { algorithmOf, digester } from "../oci/digest.js";
-import { isErrno } from "./errno.js";
 import { MemberFiles } from "./member-files.js";
 import { once } from "./once.js";
 
@@ -43,7 +43,7 @@ export class DumpArchive {
    */
   static async open(path: string, dump: Descriptor, call: CallOptions): Promise<DumpArchive | undefined> {
     const file = await open(path, "r").catch((reason: unknown) => {
-      if (isErrno(reason, "ENOENT", "EACCES")) return undefined;
+      if (isFileError(reason, "ENOENT", "EACCES")) return undefined;
       throw reason;
     });
     if (file === undefined) return undefined;

@@ -2,9 +2,9 @@ import { lstat, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { geteuid } from "node:process";
 import type { CallOptions } from "../call-options.js";
+import { isFileError } from "../content/layout/file-errors.js";
 import { FailedPreconditionError, ResourceExhaustedError } from "../errors.js";
 import type { DumpSpace } from "./dump-space.js";
-import { isErrno } from "./errno.js";
 import { once } from "./once.js";
 import type { Operation } from "./operation.js";
 import type { Services } from "./services.js";
@@ -60,8 +60,8 @@ export async function makeDumpDirectory(
     await mkdir(path, { mode: OWNER_ONLY });
     await mkdir(images, { mode: OWNER_ONLY });
   } catch (reason) {
-    if (isErrno(reason, "EACCES", "EPERM", "EROFS")) return undefined;
-    if (!isErrno(reason, "ENOSPC", "EDQUOT")) throw reason;
+    if (isFileError(reason, "EACCES", "EPERM", "EROFS")) return undefined;
+    if (!isFileError(reason, "ENOSPC", "EDQUOT")) throw reason;
     throw new ResourceExhaustedError(`Cannot make ${path}: the disk is full`, { cause: reason });
   }
   return { path, images, content, bytes, remove };

@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
 import type { CallOptions, LeaseRef } from "../call-options.js";
 import { FailedPreconditionError, InvalidArgumentError, type OperationFailure } from "../errors.js";
 import { CleanUp, type Undo } from "./clean-up.js";
+import { newOperationId } from "./operation-id.js";
 import { findOperations, takeOver } from "./recovery/abandoned.js";
 import type { GuardianUse } from "./recovery/guardian.js";
 import { intentResource } from "./recovery/intent.js";
@@ -64,7 +64,7 @@ export class Operation {
 
   constructor(services: Services, subject: OperationSubject, options: OperationOptions, means: OperationMeans) {
     const { kind } = subject;
-    this.id = `containerd-client-${kind}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+    this.id = newOperationId(kind);
     this.callerId = options.operationId;
     if (this.callerId !== undefined && !operationId.test(this.callerId)) {
       throw new InvalidArgumentError(

@@ -1,3 +1,5 @@
+import { toListener } from "../content/listener.js";
+
 /**
  * Where a checkpoint or a restore is.
  *
@@ -17,15 +19,14 @@ export interface OperationProgress {
 
 /** Tells the caller where an operation is. A listener that throws cannot harm the operation: its error is thrown on its own. */
 export class Progress {
-  readonly #listener: ((progress: OperationProgress) => void) | undefined;
+  /** Whether anybody listens. */
+  readonly wanted: boolean;
+  readonly #listener: (progress: OperationProgress) => void;
   #phase = "";
 
   constructor(listener: ((progress: OperationProgress) => void) | undefined) {
-    this.#listener = listener;
-  }
-
-  get wanted(): boolean {
-    return this.#listener !== undefined;
+    this.wanted = listener !== undefined;
+    this.#listener = toListener(listener);
   }
 
   enter(phase: string): void {
@@ -38,14 +39,6 @@ export class Progress {
   }
 
   #tell(progress: OperationProgress): void {
-    const listener = this.#listener;
-    if (listener === undefined) return;
-    try {
-      listener(progress);
-    } catch (reason) {
-      queueMicrotask(() => {
-        throw reason;
-      });
-    }
+    this.#listener(progress);
   }
 }

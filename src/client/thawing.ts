@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import { withDeadline } from "../content/deadline.js";
@@ -10,6 +9,7 @@ import { DumpArchive } from "./dump-archive.js";
 import { type DumpDirectory, makeDumpDirectory } from "./dump-directory.js";
 import { explainFull, requireDumpSpace } from "./dump-space.js";
 import { once } from "./once.js";
+import { newOperationId } from "./operation-id.js";
 import { operationsHere } from "./recovery/owner.js";
 import type { Services } from "./services.js";
 import { sharedRoot } from "./shared-root.js";
@@ -96,7 +96,7 @@ async function directoryFor(
   cleanUp: CleanUp,
   call: CallOptions,
 ): Promise<DumpDirectory | undefined> {
-  const id = `containerd-client-thaw-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+  const id = newOperationId("thaw");
   operationsHere.add(id);
   cleanUp.atEnd(`lease ${id}`, async (end) => {
     try {

@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import type { CallOptions } from "../call-options.js";
 import { errorFor, isContainerdError } from "../errors.js";
 import type { Digest } from "../oci/digest.js";
 import { CleanUp, type Undo } from "./clean-up.js";
+import { newOperationId } from "./operation-id.js";
 import { operationLabels } from "./recovery/operation-record.js";
 import { operationsHere, ownOwner } from "./recovery/owner.js";
 import type { Services } from "./services.js";
@@ -35,7 +35,7 @@ export async function underLease<T>(
   call: CallOptions,
   work: (leased: LeasedWork) => Promise<T>,
 ): Promise<T> {
-  const id = operationId(name);
+  const id = newOperationId(name);
   const own = call.lease === undefined;
   const lease = call.lease ?? { id };
   const cleanUp = new CleanUp();
@@ -79,7 +79,7 @@ export async function holdContent(
   name: string,
   call: CallOptions,
 ): Promise<ContentHold> {
-  const id = operationId(name);
+  const id = newOperationId(name);
   const lease = { id };
   const cleanUp = new CleanUp();
   operationsHere.add(id);
@@ -101,10 +101,6 @@ export async function holdContent(
     // A lease that outlives its work expires by itself.
     [Symbol.asyncDispose]: async () => void (await end(false)),
   };
-}
-
-function operationId(name: string): string {
-  return `containerd-client-${name}-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
 }
 
 /** Labels of a lease by which others see whose work it belongs to. */

@@ -1,4 +1,5 @@
 import type { Descriptor } from "../oci/descriptor.js";
+import { toListener } from "./listener.js";
 
 /** Where a copy is. */
 export interface CopyProgress {
@@ -14,7 +15,7 @@ export interface CopyProgress {
 
 /** Counts what was copied, and tells. A listener that throws cannot harm the copy: its error is thrown on its own. */
 export class CopyCounter {
-  readonly #listener: ((progress: CopyProgress) => void) | undefined;
+  readonly #listener: (progress: CopyProgress) => void;
   /** Of the blobs that are on their way. */
   readonly #offsets = new Map<string, number>();
   #bytes = 0;
@@ -24,7 +25,7 @@ export class CopyCounter {
   #moved = 0;
 
   constructor(listener: ((progress: CopyProgress) => void) | undefined) {
-    this.#listener = listener;
+    this.#listener = toListener(listener);
   }
 
   get result(): { readonly copied: number; readonly present: number; readonly bytes: number } {
@@ -56,14 +57,6 @@ export class CopyCounter {
   }
 
   #tell(descriptor: Descriptor, state: CopyProgress["state"]): void {
-    const listener = this.#listener;
-    if (listener === undefined) return;
-    try {
-      listener({ descriptor, state, bytes: this.#bytes, totalBytes: this.#totalBytes });
-    } catch (reason) {
-      queueMicrotask(() => {
-        throw reason;
-      });
-    }
+    this.#listener({ descriptor, state, bytes: this.#bytes, totalBytes: this.#totalBytes });
   }
 }

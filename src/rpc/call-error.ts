@@ -1,22 +1,24 @@
+import type { ErrorCode } from "../errors.js";
+
 /** The statuses a gRPC call ends with, other than 0. @see https://github.com/grpc/grpc/blob/v1.75.0/doc/statuscodes.md */
-export const Status = {
+export const Status: { readonly [C in ErrorCode]: number } = {
   canceled: 1,
   unknown: 2,
-  invalidArgument: 3,
-  deadlineExceeded: 4,
-  notFound: 5,
-  alreadyExists: 6,
-  permissionDenied: 7,
-  resourceExhausted: 8,
-  failedPrecondition: 9,
+  invalid_argument: 3,
+  deadline_exceeded: 4,
+  not_found: 5,
+  already_exists: 6,
+  permission_denied: 7,
+  resource_exhausted: 8,
+  failed_precondition: 9,
   aborted: 10,
-  outOfRange: 11,
-  unimplemented: 12,
+  out_of_range: 11,
+  not_implemented: 12,
   internal: 13,
   unavailable: 14,
-  dataLoss: 15,
+  data_loss: 15,
   unauthenticated: 16,
-} as const;
+};
 
 /**
  * How a call failed, in the shape that Connect's own error has: who uses one of our transports with Connect's clients gets

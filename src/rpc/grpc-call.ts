@@ -10,8 +10,8 @@ const MOST_WAITING_BYTES = 4 * 1024 * 1024;
 const resetStatus: { readonly [rst: number]: number } = {
   7: Status.unavailable,
   8: Status.canceled,
-  11: Status.resourceExhausted,
-  12: Status.permissionDenied,
+  11: Status.resource_exhausted,
+  12: Status.permission_denied,
 };
 
 /** What a call may be told when it is opened. */
@@ -57,7 +57,7 @@ export class GrpcCall {
     signal?.addEventListener("abort", this.#abort, { once: true });
     if (timeoutMs !== undefined) {
       this.#timer = setTimeout(() => {
-        this.#end(new CallError(Status.deadlineExceeded, "the operation timed out"));
+        this.#end(new CallError(Status.deadline_exceeded, "the operation timed out"));
       }, timeoutMs);
     }
   }
@@ -208,7 +208,7 @@ export class GrpcCall {
     const { maxMessageBytes } = this.#options;
     if (length <= maxMessageBytes) return;
     const failure = new CallError(
-      Status.resourceExhausted,
+      Status.resource_exhausted,
       `message size ${length} is larger than ${maxMessageBytes} bytes`,
     );
     this.#end(failure);
@@ -230,7 +230,7 @@ function decoded(message: string): string {
 function httpStatus(status: number): number {
   if (status === 400) return Status.internal;
   if (status === 401) return Status.unauthenticated;
-  if (status === 403) return Status.permissionDenied;
-  if (status === 404) return Status.unimplemented;
+  if (status === 403) return Status.permission_denied;
+  if (status === 404) return Status.not_implemented;
   return [429, 502, 503, 504].includes(status) ? Status.unavailable : Status.unknown;
 }

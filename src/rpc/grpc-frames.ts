@@ -63,7 +63,7 @@ export class MessageReader {
     }
     const length = this.#prefix.readUInt32BE(1);
     if (length > this.#limit) {
-      throw new CallError(Status.resourceExhausted, `message size ${length} is larger than ${this.#limit} bytes`);
+      throw new CallError(Status.resource_exhausted, `message size ${length} is larger than ${this.#limit} bytes`);
     }
     // Not from Buffer's pool: parts of messages are handed on and may live long.
     this.#message = Buffer.allocUnsafeSlow(length);

@@ -86,7 +86,7 @@ async function within(
     abort = () => reject(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     if (timeoutMs !== undefined) {
-      timer = setTimeout(() => reject(new CallError(Status.deadlineExceeded, "the operation timed out")), timeoutMs);
+      timer = setTimeout(() => reject(new CallError(Status.deadline_exceeded, "the operation timed out")), timeoutMs);
     }
   });
   opening.then(

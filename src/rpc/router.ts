@@ -1,6 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import {
-  Code,
+  type Code,
   ConnectError,
   type ConnectRouter,
   createConnectRouter,
@@ -8,8 +8,9 @@ import {
   type Interceptor,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import { type ErrorCode, isContainerdError, UnavailableError } from "../errors.js";
+import { isContainerdError, UnavailableError } from "../errors.js";
 import { stoppedAt, untilEnd } from "./call-end.js";
+import { Status } from "./call-error.js";
 import type { Transport } from "./transport.js";
 
 export type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
@@ -77,29 +78,11 @@ async function* translated<T>(messages: AsyncIterable<T>): AsyncGenerator<T, voi
   }
 }
 
-const codes: { readonly [C in ErrorCode]: Code } = {
-  unknown: Code.Unknown,
-  canceled: Code.Canceled,
-  invalid_argument: Code.InvalidArgument,
-  not_found: Code.NotFound,
-  already_exists: Code.AlreadyExists,
-  permission_denied: Code.PermissionDenied,
-  resource_exhausted: Code.ResourceExhausted,
-  failed_precondition: Code.FailedPrecondition,
-  aborted: Code.Aborted,
-  out_of_range: Code.OutOfRange,
-  not_implemented: Code.Unimplemented,
-  internal: Code.Internal,
-  unavailable: Code.Unavailable,
-  data_loss: Code.DataLoss,
-  unauthenticated: Code.Unauthenticated,
-  deadline_exceeded: Code.DeadlineExceeded,
-};
-
 /** Whatever else is thrown is `Unknown`, as it is in Go. */
 function toConnectError(reason: unknown): ConnectError {
   if (reason instanceof ConnectError) return reason;
-  const code = isContainerdError(reason) ? codes[reason.code] : Code.Unknown;
+  // The statuses and Connect's codes are the same numbers.
+  const code: Code = isContainerdError(reason) ? Status[reason.code] : Status.unknown;
   const message = reason instanceof Error ? reason.message : String(reason);
   return new ConnectError(message, code, undefined, undefined, reason);
 }

@@ -1,24 +1,9 @@
 import { type ContainerdError, type ErrorCode, type ErrorFacts, errorFor } from "../errors.js";
 import { type CallError, callErrorFrom, Status } from "./call-error.js";
 
-const codes: { readonly [status: number]: ErrorCode } = {
-  [Status.canceled]: "canceled",
-  [Status.unknown]: "unknown",
-  [Status.invalidArgument]: "invalid_argument",
-  [Status.deadlineExceeded]: "deadline_exceeded",
-  [Status.notFound]: "not_found",
-  [Status.alreadyExists]: "already_exists",
-  [Status.permissionDenied]: "permission_denied",
-  [Status.resourceExhausted]: "resource_exhausted",
-  [Status.failedPrecondition]: "failed_precondition",
-  [Status.aborted]: "aborted",
-  [Status.outOfRange]: "out_of_range",
-  [Status.unimplemented]: "not_implemented",
-  [Status.internal]: "internal",
-  [Status.unavailable]: "unavailable",
-  [Status.dataLoss]: "data_loss",
-  [Status.unauthenticated]: "unauthenticated",
-};
+const codes: ReadonlyMap<number, ErrorCode> = new Map(
+  Object.entries(Status).map(([code, status]) => [status, code as ErrorCode]),
+);
 
 const UNREACHABLE = new Set([
   "ENOENT",
@@ -56,7 +41,7 @@ export function toContainerdError(reason: unknown, facts: Pick<ErrorFacts, "meth
     return errorFor("deadline_exceeded", error.rawMessage, known);
   // What is wrong with the answer is not what a daemon means by these codes: that it cannot do something, or was asked wrongly.
   if (error.rawMessage.startsWith("protocol error: ")) return errorFor("internal", error.rawMessage, known);
-  return errorFor(codes[error.code] ?? "unknown", error.rawMessage, known);
+  return errorFor(codes.get(error.code) ?? "unknown", error.rawMessage, known);
 }
 
 /** A connection that goes away ends a stream with a reset nobody asked for, or without the status every call ends with. */

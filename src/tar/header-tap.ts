@@ -1,8 +1,7 @@
 import { ResourceExhaustedError } from "../errors.js";
+import { BlockCutter, checksumOf, MOST_PAX_BYTES, padding } from "./blocks.js";
 import { type PaxRecords, parsePax } from "./pax.js";
 
-const BLOCK = 512;
-const MOST_PAX_BYTES = 1024 * 1024;
 const NO_RECORDS: PaxRecords = new Map();
 
 /**
@@ -13,31 +12,15 @@ export class HeaderTap {
   readonly #members = new Map<number, PaxRecords>();
   #globals: PaxRecords = NO_RECORDS;
   #own: PaxRecords | undefined;
-  #offset = 0;
-  #skip = 0;
-  #gathered: Uint8Array[] = [];
-  #missing = BLOCK;
+  readonly #cutter = new BlockCutter((piece) => {
+    if (!this.#isLost) this.#got(piece);
+  });
   #pax: "x" | "g" | undefined;
   #isLost = false;
 
   /** Takes the next bytes of the archive. */
   push(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length && !this.#isLost; ) {
-      const left = chunk.length - at;
-      if (this.#skip > 0) {
-        const skipped = Math.min(this.#skip, left);
-        this.#skip -= skipped;
-        this.#offset += skipped;
-        at += skipped;
-        continue;
-      }
-      const taken = chunk.subarray(at, at + Math.min(this.#missing, left));
-      this.#gathered.push(taken.slice());
-      this.#missing -= taken.length;
-      this.#offset += taken.length;
-      at += taken.length;
-      if (this.#missing === 0) this.#gotAll(Buffer.concat(this.#gathered));
-    }
+    if (!this.#isLost) this.#cutter.push(chunk);
   }
 
   /** The extended header of the member whose content begins there; undefined when no member does. */
@@ -47,9 +30,7 @@ export class HeaderTap {
     return records;
   }
 
-  #gotAll(bytes: Uint8Array): void {
-    this.#gathered = [];
-    this.#missing = BLOCK;
+  #got(bytes: Uint8Array): void {
     if (this.#pax === undefined) {
       this.#header(bytes);
       return;
@@ -58,14 +39,14 @@ export class HeaderTap {
     if (this.#pax === "g") this.#globals = new Map([...this.#globals, ...records]);
     else this.#own = new Map([...this.#globals, ...records]);
     this.#pax = undefined;
-    this.#skip = padding(bytes.length);
+    this.#cutter.skip(padding(bytes.length));
   }
 
   #header(block: Uint8Array): void {
     if (block.every((byte) => byte === 0)) return;
     const size = numberOf(block.subarray(124, 136));
     // What is damaged is for the parser to name.
-    if (size === undefined || !isIntact(block)) {
+    if (size === undefined || numberOf(block.subarray(148, 156)) !== checksumOf(block)) {
       this.#isLost = true;
       return;
     }
@@ -76,30 +57,26 @@ export class HeaderTap {
           `Cannot read the tar: an extended header of ${size} bytes, at most ${MOST_PAX_BYTES} are taken`,
         );
       }
-      this.#pax = size === 0 ? undefined : type;
-      this.#missing = size === 0 ? BLOCK : size;
+      if (size === 0) return;
+      this.#pax = type;
+      this.#cutter.gather(size);
       return;
     }
     if (type === "L" || type === "K" || type === "N") {
-      this.#skip = size + padding(size);
+      this.#cutter.skip(size + padding(size));
       return;
     }
     const records = this.#own ?? this.#globals;
     this.#own = undefined;
-    this.#members.set(this.#offset, records);
+    this.#members.set(this.#cutter.offset, records);
     const content = type === "5" ? 0 : sizeIn(records, size);
-    this.#skip = content + padding(content);
+    this.#cutter.skip(content + padding(content));
   }
 }
 
 function sizeIn(records: PaxRecords, otherwise: number): number {
   const text = records.get("size");
   return text === undefined ? otherwise : Number.parseInt(Buffer.from(text).toString("latin1"), 10);
-}
-
-function isIntact(block: Uint8Array): boolean {
-  const sum = block.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
-  return numberOf(block.subarray(148, 156)) === sum;
 }
 
 /** A number of a header: octal digits, or GNU's base-256 form where the first bit is set. */
@@ -112,8 +89,4 @@ function numberOf(field: Uint8Array): number | undefined {
       ? field.subarray(1).reduce((total, byte) => total * 256 + byte, first & 0x7f)
       : Number.parseInt(digits || "0", 8);
   return Number.isSafeInteger(value) ? value : undefined;
-}
-
-function padding(size: number): number {
-  return (BLOCK - (size % BLOCK)) % BLOCK;
 }

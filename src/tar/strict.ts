@@ -1,8 +1,7 @@
 import { DataLossError, ResourceExhaustedError } from "../errors.js";
+import { BlockCutter, checksumOf, MOST_PAX_BYTES, padding } from "./blocks.js";
 import { parsePax } from "./pax.js";
 
-const BLOCK = 512;
-const MOST_PAX_BYTES = 1024 * 1024;
 const MOST_LONG_NAME_BYTES = 64 * 1024;
 const MOST_OCTAL = 0o77777777777;
 const FILE_TYPES = "\0" + "0123456";
@@ -36,54 +35,33 @@ interface Announced {
 }
 
 class Scan {
+  readonly #cutter = new BlockCutter((piece) => this.#got(piece));
   #gathering: Gathering = "header";
-  #gathered: Uint8Array[] = [];
-  #missing = BLOCK;
-  #skip = 0;
-  #offset = 0;
   #zeroBlocks = 0;
   #announced: Announced = { by: new Set() };
   #last = "";
 
   push(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; ) {
-      const left = chunk.length - at;
-      if (this.#skip > 0) {
-        const skipped = Math.min(this.#skip, left);
-        this.#skip -= skipped;
-        this.#offset += skipped;
-        at += skipped;
-        continue;
-      }
-      const taken = chunk.subarray(at, at + Math.min(this.#missing, left));
-      at += taken.length;
-      this.#offset += taken.length;
-      this.#missing -= taken.length;
-      const isWhole = this.#missing === 0;
-      this.#gathered.push(isWhole ? taken : taken.slice());
-      if (isWhole) this.#gotAll();
-    }
+    this.#cutter.push(chunk);
   }
 
   end(): void {
-    if (this.#zeroBlocks < 2 || this.#missing !== BLOCK || this.#skip > 0) {
-      throw this.#refusal(`it is cut off after ${this.#offset} bytes${this.#last && `, behind ${quoted(this.#last)}`}`);
+    if (this.#zeroBlocks < 2 || !this.#cutter.isBetween) {
+      throw this.#refusal(
+        `it is cut off after ${this.#cutter.offset} bytes${this.#last && `, behind ${quoted(this.#last)}`}`,
+      );
     }
   }
 
-  #gotAll(): void {
-    const [only] = this.#gathered;
-    const bytes = this.#gathered.length === 1 && only !== undefined ? only : Buffer.concat(this.#gathered);
+  #got(bytes: Uint8Array): void {
     const gathering = this.#gathering;
-    this.#gathered = [];
-    this.#missing = BLOCK;
     this.#gathering = "header";
     if (gathering === "header") this.#header(bytes);
     else this.#extension(gathering, bytes);
   }
 
   #extension(kind: Exclude<Gathering, "header">, bytes: Uint8Array): void {
-    this.#skip = padding(bytes.length);
+    this.#cutter.skip(padding(bytes.length));
     if (kind === "L" || kind === "K") {
       const end = bytes.indexOf(0);
       const name = this.#text(end < 0 ? bytes : bytes.subarray(0, end), "a long name");
@@ -149,7 +127,7 @@ class Scan {
     if (isFile && name.endsWith("/"))
       throw this.#refusal(`member ${quoted(name)} is a file with the name of a directory`);
     this.#announced = { by: new Set() };
-    this.#skip = content + padding(content);
+    this.#cutter.skip(content + padding(content));
   }
 
   #announce(type: Exclude<Gathering, "header">, size: number): void {
@@ -165,7 +143,7 @@ class Scan {
     }
     if (type !== "g") by.add(type);
     this.#gathering = type;
-    this.#missing = size;
+    this.#cutter.gather(size);
   }
 
   /** The plain header may leave a size to the extended one only where it cannot hold it. */
@@ -184,9 +162,8 @@ class Scan {
   }
 
   #checkSum(block: Uint8Array): void {
-    let sum = 0;
-    for (let at = 0; at < BLOCK; at += 1) sum += at >= 148 && at < 156 ? 32 : (block[at] ?? 0);
-    if (sum !== this.#number(block, 148, 8, "checksum")) throw this.#refusal("a header is damaged, or it is no tar");
+    if (checksumOf(block) !== this.#number(block, 148, 8, "checksum"))
+      throw this.#refusal("a header is damaged, or it is no tar");
   }
 
   #number(block: Uint8Array, at: number, length: number, what: string): number {
@@ -219,19 +196,15 @@ class Scan {
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     } catch (cause) {
-      throw new DataLossError(`Cannot read the tar: ${what} is not UTF-8, at byte ${this.#offset}`, { cause });
+      throw new DataLossError(`Cannot read the tar: ${what} is not UTF-8, at byte ${this.#cutter.offset}`, { cause });
     }
   }
 
   #refusal(why: string): DataLossError {
-    return new DataLossError(`Cannot read the tar: ${why}, at byte ${this.#offset}`);
+    return new DataLossError(`Cannot read the tar: ${why}, at byte ${this.#cutter.offset}`);
   }
 }
 
 function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 160));
-}
-
-function padding(size: number): number {
-  return (BLOCK - (size % BLOCK)) % BLOCK;
 }

@@ -1,8 +1,8 @@
 import { DataLossError } from "../errors.js";
+import { BLOCK, checksumOf } from "./blocks.js";
 import type { TarEntryType, TarFile, TarHeader, TarStreamFile } from "./member.js";
 import { encodePax } from "./pax.js";
 
-const BLOCK = 512;
 // Headers by themselves would be many small writes.
 const FEW_BYTES = 64 * 1024;
 const MOST_NAME_BYTES = 100;
@@ -151,9 +151,7 @@ function ustarBlock(fields: UstarFields): Uint8Array {
   block.write(octal(fields.device?.major ?? 0, 7), 329);
   block.write(octal(fields.device?.minor ?? 0, 7), 337);
   block.write(fields.prefix, 345, "latin1");
-  block.fill(" ", 148, 156);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  block.write(`${octal(sum, 6)}\0 `, 148, "latin1");
+  block.write(`${octal(checksumOf(block), 6)}\0 `, 148, "latin1");
   return block;
 }
 

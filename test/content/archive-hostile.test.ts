@@ -275,7 +275,9 @@ describe("archives that are torn", () => {
     });
     const torn = fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 5 }), async (changes) => {
       const blocks = Array.from({ length: count }, (_, at) => archive.subarray(at * 512, at * 512 + 512));
-      for (const { what, at, other, noise } of changes) {
+      for (const { what, noise, ...chosen } of changes) {
+        // Fewer blocks may be left than there were to choose from.
+        const [at, other] = [chosen.at % blocks.length, chosen.other % blocks.length];
         const [one, two] = [blocks[at] ?? noise, blocks[other] ?? noise];
         if (what === "drop") blocks.splice(at, 1);
         else if (what === "repeat") blocks.splice(other, 0, one);

@@ -1,10 +1,10 @@
-import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../../call-options.js";
 import { FailedPreconditionError, isNotFound } from "../../errors.js";
 import { type Thawed, thaw } from "../../guardian/thaw.js";
 import type { Lease } from "../../leases/lease.js";
 import { CleanUp } from "../clean-up.js";
+import { newOperationId } from "../operation-id.js";
 import type { Services } from "../services.js";
 import { frozenTask, isUnanswered } from "./frozen-task.js";
 import { type Intent, intentResource, parseIntent } from "./intent.js";
@@ -110,7 +110,7 @@ export async function withAbandoned<T>(
   act: (found: FoundOperation) => Promise<T>,
   isStill: (found: FoundOperation) => boolean | Promise<boolean> = ({ record }) => isAbandoned(record),
 ): Promise<T | undefined> {
-  const id = `containerd-client-recover-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+  const id = newOperationId("recover");
   const now = new Date();
   const deadlineAt = new Date(now.getTime() + TAKE_OVER_MS);
   const record = { id, kind: "recover", containerId, owner: ownOwner(), startedAt: now, deadlineAt };

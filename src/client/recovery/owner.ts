@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
+import { startOf } from "../../content/layout/process-identity.js";
 
 /** The process that runs an operation: enough to tell later whether it still can. What is empty could not be known. */
 export interface Owner {
@@ -28,7 +29,7 @@ export const operationsHere: Set<string> = new Set();
 export function ownOwner(): Owner {
   self ??= {
     pid: process.pid,
-    startTicks: startTicks(process.pid) ?? "",
+    startTicks: startOf(process.pid) ?? "",
     bootId: seen(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()),
     pidNamespace: seen(() => readlinkSync("/proc/self/ns/pid")),
     host: [hostname(), seen(() => readFileSync("/etc/machine-id", "utf8").trim())]
@@ -46,7 +47,7 @@ export function fateOf(owner: Owner, operationId: string): "alive" | "dead" | "u
   if (owner.bootId === "" || here.bootId === "") return "unknown";
   if (owner.bootId !== here.bootId) return owner.host === here.host && here.host.includes(" ") ? "dead" : "unknown";
   if (owner.pidNamespace !== here.pidNamespace || owner.startTicks === "") return "unknown";
-  return startTicks(owner.pid) === owner.startTicks ? "alive" : "dead";
+  return startOf(owner.pid) === owner.startTicks ? "alive" : "dead";
 }
 
 /** Reads what a label says about an owner; `undefined` when it says nothing. */
@@ -71,17 +72,6 @@ function fieldsOf(text: string): Readonly<Record<string, unknown>> {
   } catch {
     return {};
   }
-}
-
-/** A process that has ended and waits for its parent to notice has no start any more. */
-function startTicks(pid: number): string | undefined {
-  // The second field is the command's name in parentheses, which may hold anything.
-  const fields =
-    seen(() => readFileSync(`/proc/${pid}/stat`, "utf8"))
-      .split(") ")
-      .at(-1)
-      ?.split(" ") ?? [];
-  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
 }
 
 function seen(read: () => string): string {

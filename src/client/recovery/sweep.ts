@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { CallOptions } from "../../call-options.js";
 import { dumpHome } from "../dump-directory.js";
+import { newOperationId } from "../operation-id.js";
 import type { Services } from "../services.js";
 import { sharedRoot } from "../shared-root.js";
 import { type FoundOperation, findOperations, intentsOf, withAbandoned } from "./abandoned.js";
@@ -115,7 +115,7 @@ async function dumpDirectories(services: Services, call: CallOptions): Promise<s
 /** A daemon collects when a lease is deleted, and when that is asked of it waits until it is done. */
 async function collectGarbage({ leases }: Services): Promise<void> {
   const call = { timeoutMs: CALL_MS };
-  const id = `containerd-client-sweep-${Date.now().toString(36)}-${randomBytes(6).toString("hex")}`;
+  const id = newOperationId("sweep");
   const lease = await leases.create({ id, expiresInMs: CALL_MS, ...call });
   await leases.delete(lease, { ...call, sync: true });
 }

@@ -1,6 +1,6 @@
 import { DataLossError } from "../../errors.js";
+import { BLOCK } from "../../tar/blocks.js";
 
-const BLOCK = 512;
 const END_BYTES = 2 * BLOCK;
 
 /**

@@ -5,6 +5,7 @@ import { type Digest, digestOf } from "../../oci/digest.js";
 import { encodeIndex } from "../../oci/image-index.js";
 import { MEDIA_TYPE_INDEX } from "../../oci/media-types.js";
 import { type TarFile, type TarStreamFile, writeTar } from "../../tar/tar.js";
+import { toListener } from "../listener.js";
 import { type AnyProvider, labelsWhenPresent } from "../presence.js";
 import { dockerManifest } from "./docker-manifest.js";
 import { type ArchiveImage, namedDescriptor } from "./image-name.js";
@@ -26,19 +27,6 @@ export interface ArchiveProgress {
   readonly bytes: number;
   /** Bytes it has. */
   readonly size: number;
-}
-
-/** Tells a listener. One that throws cannot harm the work: its error is thrown on its own. */
-export function toListener<T>(listener: ((progress: T) => void) | undefined): (progress: T) => void {
-  return (progress) => {
-    try {
-      listener?.(progress);
-    } catch (reason) {
-      queueMicrotask(() => {
-        throw reason;
-      });
-    }
-  };
 }
 
 /** What is exported, and how. */

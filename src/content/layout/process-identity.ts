@@ -51,7 +51,7 @@ function identity(): ProcessIdentity {
 }
 
 /** When the process was started; empty when it is dead and nobody has asked how it ended; undefined when it cannot be seen. */
-function startOf(pid: number): string | undefined {
+export function startOf(pid: number): string | undefined {
   const stat = readOr(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
   if (stat === UNKNOWN) return undefined;
   // The second field is the program's name in parentheses, which may hold anything.
