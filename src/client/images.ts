@@ -4,10 +4,10 @@ import type { NamedTarget } from "../content/archive/image-name.js";
 import type { Provider } from "../content/store.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
-import { readFileChunks, writeWholeFile } from "./archive-file.js";
+import { readFileChunks } from "./archive-file.js";
 import { Image } from "./image.js";
 import { type CopyImagesOptions, copyImages, copyTargets } from "./image-copy.js";
-import { type ExportImagesOptions, exportImages } from "./image-export.js";
+import { type ExportImagesOptions, exportImages, exportImagesToFile } from "./image-export.js";
 import { type ImportImagesOptions, importImages } from "./image-import.js";
 import type { ImageOrigin } from "./image-travel.js";
 import type { Services } from "./services.js";
@@ -116,13 +116,13 @@ export class Images {
 
   /**
    * Exports images to a file, which appears under its name when it is whole. Only its owner may read it, because a checkpoint
-   * holds the memory of a process.
+   * holds the memory of a process. What is left beside it by a process that was killed goes with the next export there, or with a sweep.
    *
    * @throws {NotFoundError} when an image, or some of its content, is not here
    * @throws {DataLossError} when content is damaged
    */
   exportFile(path: string, refs: string | readonly string[], options: ExportImagesOptions = {}): Promise<void> {
-    return writeWholeFile(path, this.export(refs, options));
+    return exportImagesToFile(this.#services, path, listOf(refs), options);
   }
 
   /**

@@ -10,6 +10,12 @@ export interface FaultCase {
 /** The cases of one row of the table, as they end. */
 export type FaultCases = AsyncGenerator<FaultCase, void, undefined>;
 
+/** Which of a row's cases: every `of`th, beginning with the one `at`. Several daemons may have a share of a row each. */
+export interface Share {
+  readonly at: number;
+  readonly of: number;
+}
+
 /** What is kept of a row: how many cases, and those with troubles. */
 export interface FaultRow {
   readonly fault: string;
