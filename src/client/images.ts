@@ -4,14 +4,20 @@ import type { NamedTarget } from "../content/archive/image-name.js";
 import type { Provider } from "../content/store.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
-import { readFileChunks, writeWholeFile } from "./archive-file.js";
-import { Image } from "./image.js";
-import { type CopyImagesOptions, copyImages, copyTargets } from "./image-copy.js";
-import { type ExportImagesOptions, exportImages } from "./image-export.js";
-import { type ImportImagesOptions, importImages } from "./image-import.js";
+import type { Image } from "./image.js";
+import type { CopyImagesOptions } from "./image-copy.js";
+import type { ExportImagesOptions } from "./image-export.js";
+import type { ImportImagesOptions } from "./image-import.js";
 import type { ImageOrigin } from "./image-travel.js";
+import { once } from "./once.js";
 import type { Services } from "./services.js";
 import { descriptorInit, labelChanges, present, requireSame } from "./wire.js";
+
+const held = once(() => import("./image.js"));
+const files = once(() => import("./archive-file.js"));
+const exporting = once(() => import("./image-export.js"));
+const importing = once(() => import("./image-import.js"));
+const copying = once(() => import("./image-copy.js"));
 
 /**
  * What to change about an image; the rest stays.
@@ -51,6 +57,7 @@ export class Images {
    */
   async *list(filters: readonly string[] = [], call: CallOptions = {}): AsyncGenerator<Image, void, undefined> {
     const reply = await this.#services.rpc.unary(ImagesService.method.list, { filters: [...filters] }, call);
+    const { Image } = await held();
     for (const image of reply.images) yield new Image(this.#services, image);
   }
 
@@ -107,11 +114,11 @@ export class Images {
    * @throws {NotFoundError} when an image, or some of its content, is not here; before the first byte
    * @throws {DataLossError} when content is damaged
    */
-  export(
+  async *export(
     refs: string | readonly string[],
     options: ExportImagesOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    return exportImages(this.#services, listOf(refs), options);
+    yield* (await exporting()).exportImages(this.#services, listOf(refs), options);
   }
 
   /**
@@ -121,8 +128,8 @@ export class Images {
    * @throws {NotFoundError} when an image, or some of its content, is not here
    * @throws {DataLossError} when content is damaged
    */
-  exportFile(path: string, refs: string | readonly string[], options: ExportImagesOptions = {}): Promise<void> {
-    return writeWholeFile(path, this.export(refs, options));
+  async exportFile(path: string, refs: string | readonly string[], options: ExportImagesOptions = {}): Promise<void> {
+    await (await files()).writeWholeFile(path, this.export(refs, options));
   }
 
   /**
@@ -138,8 +145,8 @@ export class Images {
    * @throws {NotFoundError} when something that is meant is neither in the archive nor here
    * @throws {InvalidArgumentError} when an image has no name, or the archive holds what no image archive does
    */
-  import(archive: AsyncIterable<Uint8Array>, options: ImportImagesOptions = {}): Promise<readonly Image[]> {
-    return importImages(this.#services, archive, options);
+  async import(archive: AsyncIterable<Uint8Array>, options: ImportImagesOptions = {}): Promise<readonly Image[]> {
+    return (await importing()).importImages(this.#services, archive, options);
   }
 
   /**
@@ -147,8 +154,9 @@ export class Images {
    *
    * @throws {NotFoundError} when there is no such file; else what `import` throws
    */
-  importFile(path: string, options: ImportImagesOptions = {}): Promise<readonly Image[]> {
-    return importImages(this.#services, readFileChunks(path), options);
+  async importFile(path: string, options: ImportImagesOptions = {}): Promise<readonly Image[]> {
+    const { readFileChunks } = await files();
+    return this.import(readFileChunks(path), options);
   }
 
   /**
@@ -171,16 +179,18 @@ export class Images {
   ): Promise<readonly Image[]>;
   /** Copies images from any provider, such as a `LayoutStore`, and gives them names. */
   copyFrom(provider: Provider, images: readonly NamedTarget[], options?: CopyImagesOptions): Promise<readonly Image[]>;
-  copyFrom(
+  async copyFrom(
     from: ImageOrigin | Provider,
     what: string | readonly string[] | readonly NamedTarget[],
     options: CopyImagesOptions = {},
   ): Promise<readonly Image[]> {
+    const { copyImages, copyTargets } = await copying();
     if ("read" in from) return copyTargets(this.#services, from, what as readonly NamedTarget[], options);
     return copyImages(this.#services, from, listOf(what as string | readonly string[]), options);
   }
 
-  #image(name: string, message: ImageMessage | undefined, target?: Descriptor): Image {
+  async #image(name: string, message: ImageMessage | undefined, target?: Descriptor): Promise<Image> {
+    const { Image } = await held();
     const image = new Image(this.#services, present(message, "an image"));
     requireSame(image.name, name, "image");
     if (target !== undefined) requireSame(image.target.digest, target.digest, `the target of image ${name}:`);
