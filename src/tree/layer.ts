@@ -1,9 +1,9 @@
-import { FailedPreconditionError } from "../../errors.js";
-import { type TarFile, type TarHeader, type TarStreamFile, writeTar } from "../../tar/tar.js";
-import type { Tree } from "../snapshots/tree.js";
-import { joinPath, nameOf, parentOf } from "../snapshots/tree-path.js";
+import { FailedPreconditionError } from "../errors.js";
+import { type TarFile, type TarHeader, type TarStreamFile, writeTar } from "../tar/tar.js";
 import { type Change, changesBetween } from "./changes.js";
 import type { Surveyed } from "./survey.js";
+import type { Tree } from "./tree.js";
+import { joinPath, nameOf, parentOf } from "./tree-path.js";
 
 /**
  * What a layer hides a path of the layers below with: a file of this name before the path's own.

@@ -1,8 +1,8 @@
-import { InvalidArgumentError, NotFoundError } from "../../errors.js";
-import { readTar, type TarEntry, type TarHeader } from "../../tar/tar.js";
-import type { Attributes, Tree, Xattrs } from "../snapshots/tree.js";
-import { cleanPath, joinPath, nameOf, parentOf, realPath } from "../snapshots/tree-path.js";
+import { InvalidArgumentError, NotFoundError } from "../errors.js";
+import { readTar, type TarEntry, type TarHeader } from "../tar/tar.js";
 import { WHITEOUT } from "./layer.js";
+import type { Attributes, Tree, Xattrs } from "./tree.js";
+import { cleanPath, joinPath, nameOf, parentOf, realPath } from "./tree-path.js";
 
 // A directory that holds nothing of the layers below.
 const OPAQUE = ".wh..wh..opq";
