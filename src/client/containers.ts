@@ -115,9 +115,11 @@ export class Containers {
    * @throws {InvalidArgumentError} when the record cannot be
    */
   async register(record: NewContainerRecord, call: CallOptions = {}): Promise<Container> {
+    // Before the call: what it makes would be there although the call fails.
+    const { Container } = await held();
     const input = { container: containerInit(record) };
     const reply = await this.#services.rpc.unary(ContainersService.method.create, input, call);
-    return this.#container(recordOf(record.id, reply.container).id);
+    return new Container(this.#services, recordOf(record.id, reply.container).id);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { type Image as ImageMessage, Images as ImagesService } from "../api/services/images/v1/images_pb.js";
+import { Images as ImagesService } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
 import type { NamedTarget } from "../content/archive/image-name.js";
 import type { Provider } from "../content/store.js";
@@ -11,8 +11,9 @@ import type { ImportImagesOptions } from "./image-import.js";
 import type { ImageOrigin } from "./image-travel.js";
 import { once } from "./once.js";
 import type { Services } from "./services.js";
-import { descriptorInit, labelChanges, present, requireSame } from "./wire.js";
+import { descriptorInit, labelChanges } from "./wire.js";
 
+// Always before the call: what a call makes is there although loading fails.
 const held = once(() => import("./image.js"));
 const files = once(() => import("./archive-file.js"));
 const exporting = once(() => import("./image-export.js"));
@@ -46,8 +47,9 @@ export class Images {
    * @throws {NotFoundError} when there is no image of that name
    */
   async get(name: string, call: CallOptions = {}): Promise<Image> {
+    const { imageOf } = await held();
     const reply = await this.#services.rpc.unary(ImagesService.method.get, { name }, call);
-    return this.#image(name, reply.image);
+    return imageOf(this.#services, name, reply.image);
   }
 
   /**
@@ -71,9 +73,10 @@ export class Images {
     target: Descriptor,
     options: { readonly labels?: Labels | undefined } & CallOptions = {},
   ): Promise<Image> {
+    const { imageOf } = await held();
     const image = { name, target: descriptorInit(target), labels: { ...options.labels } };
     const reply = await this.#services.rpc.unary(ImagesService.method.create, { image }, options);
-    return this.#image(name, reply.image, target);
+    return imageOf(this.#services, name, reply.image, target);
   }
 
   /**
@@ -83,6 +86,7 @@ export class Images {
    * @throws {InvalidArgumentError} when nothing is to be changed
    */
   async update(name: string, changes: ImageChanges, call: CallOptions = {}): Promise<Image> {
+    const { imageOf } = await held();
     const { labels, paths } = labelChanges(changes.labels ?? {});
     const { target } = changes;
     if (target !== undefined) paths.push("target");
@@ -91,7 +95,7 @@ export class Images {
     // Containerd up to 2.1 dies of a request without a target, even when the mask does not name it.
     const image = { name, labels, target: target === undefined ? {} : descriptorInit(target) };
     const reply = await this.#services.rpc.unary(ImagesService.method.update, { image, updateMask: { paths } }, call);
-    return this.#image(name, reply.image, target);
+    return imageOf(this.#services, name, reply.image, target);
   }
 
   /**
@@ -187,14 +191,6 @@ export class Images {
     const { copyImages, copyTargets } = await copying();
     if ("read" in from) return copyTargets(this.#services, from, what as readonly NamedTarget[], options);
     return copyImages(this.#services, from, listOf(what as string | readonly string[]), options);
-  }
-
-  async #image(name: string, message: ImageMessage | undefined, target?: Descriptor): Promise<Image> {
-    const { Image } = await held();
-    const image = new Image(this.#services, present(message, "an image"));
-    requireSame(image.name, name, "image");
-    if (target !== undefined) requireSame(image.target.digest, target.digest, `the target of image ${name}:`);
-    return image;
   }
 }
 
