@@ -82,7 +82,9 @@ describe("what is loaded", { skip: onNode ? false : "only Node.js tells what it 
   });
 
   it("by the help of the command is the command", async () => {
-    const { own, packages } = await modulesLoadedBy(`process.argv.push("--help"); await import("./dist/cli/main.js");`);
+    const { own, packages } = await modulesLoadedBy(
+      `process.argv.push("containerd-client", "--help"); await import("./dist/cli/main.js");`,
+    );
     assert.deepEqual(packages, []);
     assert.deepEqual(own, ["cli/command.js", "cli/main.js", "errors.js"]);
   });
