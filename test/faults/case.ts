@@ -35,6 +35,11 @@ export async function tally(fault: string, cases: FaultCases, tell: (one: FaultC
   return { fault, cases: count, failed };
 }
 
+/** A failure in one line. */
+export function told(reason: unknown): string {
+  return reason instanceof Error ? `${reason.name}: ${reason.message}` : inspect(reason);
+}
+
 /** What is wrong with how a call failed: it must be one of the library's errors, or not have failed. */
 export function untyped(failure: unknown): string[] {
   return failure === undefined || failure instanceof ContainerdError ? [] : [`untyped: ${inspect(failure)}`];

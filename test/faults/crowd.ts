@@ -1,6 +1,6 @@
 import { type Container, isAlreadyExists, isCheckpointInProgress } from "../../src/index.js";
 import { countsBeyond, discard, IMAGE } from "../daemon/counter.js";
-import type { FaultCases } from "./case.js";
+import { type FaultCases, told } from "./case.js";
 import { type Checkpointer, library } from "./checkpointer.js";
 import type { Scene } from "./scene.js";
 
@@ -24,7 +24,7 @@ export async function* crowd(scene: Scene, size: number, by: Checkpointer = libr
   );
   for (const [at, container] of containers.entries()) {
     const troubles: string[] = [];
-    if (failures[at] !== undefined) troubles.push(String(failures[at]));
+    if (failures[at] !== undefined) troubles.push(told(failures[at]));
     const missing = await auditor.missingOf(`all:${container.id}`);
     if (missing === undefined || missing.length > 0) troubles.push("no whole image");
     const stuck = await scene.trouble(COUNTS_ON_MS, container);
@@ -60,7 +60,7 @@ export async function* oneRef(scene: Scene, size: number, by: Checkpointer = lib
   const untyped = refusals.filter((reason) => !isAlreadyExists(reason) && !isCheckpointInProgress(reason));
   const troubles = [
     ...(wins === 1 ? [] : [`${wins} won`]),
-    ...untyped.map((reason) => `not a refusal: ${String(reason)}`),
+    ...untyped.map((reason) => `not a refusal: ${told(reason)}`),
   ];
   const stuck = await scene.trouble(0);
   if (stuck !== undefined) troubles.push(stuck);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { runCommand } from "../../lab/command.js";
 import { ContainerdError, ResourceExhaustedError } from "../../src/index.js";
 import { TEMPORARY } from "./auditor.js";
-import type { FaultCase, FaultCases } from "./case.js";
+import { type FaultCase, type FaultCases, told } from "./case.js";
 import { type Checkpointer, library } from "./checkpointer.js";
 import type { Scene } from "./scene.js";
 
@@ -94,14 +94,14 @@ async function* fullExportTarget(scene: Scene, sizes: readonly number[]): FaultC
       if (failure === undefined) {
         if (there !== "checkpoint.tar") troubles.push("a false success");
       } else {
-        if (!(failure instanceof ResourceExhaustedError)) troubles.push(`no typed refusal: ${String(failure)}`);
+        if (!(failure instanceof ResourceExhaustedError)) troubles.push(`no typed refusal: ${told(failure)}`);
         else if (!failure.message.includes(target)) troubles.push(`it does not say where: ${failure.message}`);
         if (there !== "") troubles.push(`left behind: ${there}`);
       }
       const stuck = await scene.trouble(0);
       if (stuck !== undefined) troubles.push(stuck);
       troubles.push(...(await auditor.residue(before)).map((what) => `left behind: ${what}`));
-      yield { name: `export target of ${kib} KiB (${failure === undefined ? "success" : String(failure)})`, troubles };
+      yield { name: `export target of ${kib} KiB (${failure === undefined ? "success" : told(failure)})`, troubles };
     } finally {
       await runCommand("umount", [target]);
     }

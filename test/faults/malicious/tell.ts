@@ -33,7 +33,7 @@ async function overSocket(lie: WireLie, seed: number): Promise<string[]> {
   const path = join(tmpdir(), `lie-${randomUUID()}.sock`);
   await using _daemon = await FakeDaemon.listen({ path }, (call) => lie.tell(call, random));
   await using client = new Client({ transport: unixTransport(path), namespace: NAMESPACE });
-  return answered(lie, (call) => lie.ask({ client, call, random }));
+  return await answered(lie, (call) => lie.ask({ client, call, random }));
 }
 
 async function overTcp(lie: WireLie, seed: number): Promise<string[]> {
