@@ -35,7 +35,7 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
   },
   {
     room: /^tree\//,
-    may: /^(src\/errors\.ts|src\/(tar|tree)\/|node:(?!net|http))/,
+    may: /^(src\/errors\.ts|src\/(oci|tar|tree)\/|node:(?!net|http))/,
     law: "tree/ knows the files below one directory, and no daemon",
   },
   {
