@@ -141,7 +141,7 @@ describeOnEachDaemon("content in the daemon's own files", (daemon) => {
     await mkdir(path);
     await assert.rejects(bytesOf(client.content.read(target())));
     await rm(path, { recursive: true });
-    execFileSync("mkfifo", [path]);
+    execFileSync("sh", ["-c", `mkfifo ${path}`]);
     assert.equal(await openBlobFile(join(blobs(), ".."), digest, 0), undefined);
     await rm(path);
     await rename(aside, path);
