@@ -23,11 +23,11 @@ import type { RecoveredOperation, RecoverOptions } from "./recovery/recover.js";
 import type { SweepResult } from "./recovery/sweep.js";
 import type { RestoreCall } from "./restoring.js";
 import type { Services } from "./services.js";
-import { visibleContent } from "./shared-root.js";
 import { Snapshots } from "./snapshots.js";
 import { endThaws } from "./thaws.js";
 import { callOffOperations } from "./under-way.js";
 
+const rooting = once(() => import("./shared-root.js"));
 const restoring = once(() => import("./restoring.js"));
 const recovering = once(() => import("./recovery/recover.js"));
 const sweeping = once(() => import("./recovery/sweep.js"));
@@ -272,7 +272,7 @@ class NamespaceServices implements Services {
     this.rpc = new Rpc(transport, namespace);
     this.namespace = namespace;
     this.local = transport.local ?? false;
-    const files = { root: () => visibleContent(this) };
+    const files = { root: async () => (await rooting()).visibleContent(this) };
     this.content = new RemoteStore(this.rpc, localContent ? files : undefined);
     this.leases = new RemoteLeases(this.rpc);
     this.introspection = new Introspection(this.rpc);

@@ -14,7 +14,7 @@ import type { Rpc } from "../rpc/rpc.js";
 import { putThroughWriter } from "./blob.js";
 import { keepExisting } from "./existing.js";
 import { checkRange } from "./range.js";
-import { blobFileChunks, findRoot, type LocalContent, openBlobFile } from "./remote-file.js";
+import type { LocalContent } from "./remote-file.js";
 import { RemoteWriteStream, statMessage } from "./remote-stream.js";
 import { committed, RemoteWriter } from "./remote-writer.js";
 import type { Info, PutOptions, Range, Status, Store, Writer, WriterOptions } from "./store.js";
@@ -65,6 +65,7 @@ export class RemoteStore implements Store {
     if (Math.min(known - offset, length) < fromBytes) return undefined;
     call.signal?.throwIfAborted();
     const left = timeLeft(call);
+    const { blobFileChunks, findRoot, openBlobFile } = await import("./remote-file.js");
     const root = await findRoot(this.#local, call);
     if (root === undefined) return undefined;
     const { size } = await this.info(digest, left());
