@@ -102,8 +102,7 @@ export const frameLies: readonly WireLie[] = [
     "fields nobody knows, 15 MiB of them, and then garbage",
     (call) => {
       const fields = Buffer.alloc(15 * 1024 * 1024, Buffer.of(0xf8, 0x7f, 1));
-      fields[fields.length - 1] = 7;
-      call.raw(framed(fields));
+      call.raw(framed(Buffer.concat([fields, Buffer.of(7)])));
       call.end();
     },
     { costly: true },
