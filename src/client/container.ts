@@ -11,6 +11,7 @@ import { type CheckpointCall, type CheckpointResult, performCheckpoint } from ".
 import type { ContainerRecord } from "./container-record.js";
 import type { ContainerChanges } from "./containers.js";
 import type { Image } from "./image.js";
+import { NamedCheckpoints } from "./named-checkpoints/named-checkpoints.js";
 import { createTask, type NewTaskOptions } from "./new-task.js";
 import type { Services } from "./services.js";
 import { unpackSpec } from "./spec-any.js";
@@ -115,6 +116,11 @@ export class Container {
     call: CheckpointCall = {},
   ): Promise<CheckpointResult> {
     return performCheckpoint(this.#services, this.id, ref, options, call);
+  }
+
+  /** Its checkpoints that have names: make one, list them, start from one, remove one. */
+  get checkpoints(): NamedCheckpoints {
+    return new NamedCheckpoints(this.#services, this.id);
   }
 
   /**

@@ -10,6 +10,7 @@ import { packAny, unpackAny } from "../typeurl.js";
 import { type ContainerRuntime, containerRecord } from "./container-record.js";
 import { discardTask } from "./discard-task.js";
 import { mountInit } from "./mount.js";
+import { taskSource } from "./named-checkpoints/task-source.js";
 import { type CheckpointSource, resolveTaskCheckpoint } from "./restoring.js";
 import type { Services } from "./services.js";
 import { fromShim } from "./shim-errors.js";
@@ -43,7 +44,7 @@ export interface TaskRuntimeOptions {
 
 /** How a task is made. */
 export interface NewTaskOptions extends CallOptions {
-  /** What to thaw it from: a checkpoint, the image it is registered as, or that image's name. */
+  /** What to thaw it from: a checkpoint, the image it is registered as, that image's name, or the name of a checkpoint of the container. */
   readonly checkpoint?: CheckpointSource | undefined;
   /** Its input and output; none when absent. A thawed task needs the same shape as it had: terminal, pipes or nothing. */
   readonly io?: TaskIO | undefined;
@@ -58,7 +59,8 @@ export async function createTask(services: Services, id: string, options: NewTas
   const { checkpoint, io: kind = nullIO(), runtimeOptions } = options;
   const reply = await services.rpc.unary(ContainersService.method.get, { id }, options);
   const record = containerRecord(present(reply.container, "a container"));
-  const dump = checkpoint === undefined ? undefined : await resolveTaskCheckpoint(services, checkpoint, options);
+  const source = checkpoint === undefined ? undefined : await taskSource(services, id, checkpoint, options);
+  const dump = source === undefined ? undefined : await resolveTaskCheckpoint(services, source, options);
   const images = runtimeOptions?.criuImagePath ?? "";
   // What is no dump at all is for the daemon to refuse.
   const isDump = dump?.mediaType === CheckpointMediaType.task;
