@@ -1,16 +1,13 @@
 import type { CallOptions } from "../../call-options.js";
-import { requireCheckpointName } from "../../checkpoint/named/name.js";
 import type { NamedCheckpoint } from "../../checkpoint/named/named-checkpoint.js";
-import { type CheckpointRetention, planRetention, type RetentionPlan } from "../../checkpoint/named/retention.js";
-import { type CheckpointOption, withCheckpointTaskExit } from "../../checkpoint/plan.js";
-import { orUndefined } from "../../content/found.js";
-import { InvalidArgumentError, isNotFound } from "../../errors.js";
+import type { CheckpointRetention, RetentionPlan } from "../../checkpoint/named/retention.js";
+import type { CheckpointOption } from "../../checkpoint/plan.js";
 import type { CheckpointCall } from "../checkpointing.js";
-import { publishEvent } from "../events.js";
+import { once } from "../once.js";
 import type { Services } from "../services.js";
-import { findTask } from "../task.js";
-import { type CreatedCheckpoint, type Home, notRunning } from "./home.js";
-import { ImageHome } from "./image-home.js";
+import type { CreatedCheckpoint } from "./home.js";
+
+const performing = once(() => import("./named-checkpointing.js"));
 
 /**
  * Where named checkpoints are kept.
@@ -49,9 +46,6 @@ export interface PruneOptions extends NamedCheckpointsCall, CheckpointRetention 
   readonly dryRun?: boolean | undefined;
 }
 
-const EVENT_MS = 10_000;
-const TOPIC = "/tasks/checkpointed";
-
 /**
  * The checkpoints a container has under names.
  *
@@ -81,22 +75,7 @@ export class NamedCheckpoints {
    * @throws {NotFoundError} when the container is gone
    */
   async create(name: string, options: CreateNamedCheckpointOptions = {}): Promise<CreatedCheckpoint> {
-    requireCheckpointName(name);
-    const { checkpointDir, exit = false, options: more = [], expiresAt, ...call } = options;
-    requireInstant(expiresAt);
-    const home = this.#home(checkpointDir);
-    const { signal, timeoutMs } = call;
-    const look = { signal, timeoutMs };
-    const [record, found] = await Promise.all([
-      this.#services.containers.info(this.#containerId, look),
-      orUndefined(findTask(this.#services, this.#containerId, look)),
-    ]);
-    const status = found?.status ?? "absent";
-    if (status !== "running" && status !== "paused") throw notRunning(this.#services, this.#containerId, status);
-    await home.requireFree(name, look);
-    const all = exit ? [...more, withCheckpointTaskExit()] : more;
-    const made = await home.create({ name, options: all, expiresAt }, record, call);
-    return { ...made, leftBehind: [...made.leftBehind, ...(await this.#tell(name))] };
+    return (await performing()).createNamed(this.#services, this.#containerId, name, options);
   }
 
   /**
@@ -106,15 +85,12 @@ export class NamedCheckpoints {
    * @throws {NotFoundError} when there is none of that name
    */
   async get(name: string, options: NamedCheckpointsCall = {}): Promise<NamedCheckpoint> {
-    requireCheckpointName(name);
-    const { checkpointDir, ...call } = options;
-    return this.#home(checkpointDir).get(name, call);
+    return (await performing()).getNamed(this.#services, this.#containerId, name, options);
   }
 
   /** Yields those that are whole, in no order to rely on. What is half made, or nobody's checkpoint, is passed over. */
   async *list(options: NamedCheckpointsCall = {}): AsyncGenerator<NamedCheckpoint, void, undefined> {
-    const { checkpointDir, ...call } = options;
-    yield* this.#home(checkpointDir).list(call);
+    yield* (await performing()).listNamed(this.#services, this.#containerId, options);
   }
 
   /**
@@ -124,9 +100,7 @@ export class NamedCheckpoints {
    * @throws {NotFoundError} when there is none of that name
    */
   async delete(name: string, options: NamedCheckpointsCall = {}): Promise<void> {
-    requireCheckpointName(name);
-    const { checkpointDir, ...call } = options;
-    await this.#home(checkpointDir).delete(name, call);
+    await (await performing()).deleteNamed(this.#services, this.#containerId, name, options);
   }
 
   /**
@@ -141,41 +115,6 @@ export class NamedCheckpoints {
    * @throws {InvalidArgumentError} when a rule is no whole number from 0
    */
   async prune(options: PruneOptions = {}): Promise<RetentionPlan> {
-    const { checkpointDir, keepLast, keepWithinMs, maxBytes, dryRun = false, ...call } = options;
-    const rules = { keepLast, keepWithinMs, maxBytes };
-    planRetention([], rules, new Date());
-    const home = this.#home(checkpointDir);
-    const own: NamedCheckpoint[] = [];
-    for await (const one of home.list(call)) if (one.containerId === this.#containerId) own.push(one);
-    const plan = planRetention(own, rules, new Date());
-    if (dryRun) return plan;
-    for (const { checkpoint } of plan.gone) {
-      await home.delete(checkpoint.name, call).catch((reason: unknown) => {
-        // Somebody else has removed it meanwhile.
-        if (!isNotFound(reason)) throw reason;
-      });
-    }
-    return plan;
+    return (await performing()).pruneNamed(this.#services, this.#containerId, options);
   }
-
-  #home(checkpointDir: string | undefined): Home {
-    if (checkpointDir !== undefined) throw new InvalidArgumentError("not yet");
-    return new ImageHome(this.#services, this.#containerId);
-  }
-
-  /** The checkpoint is made: that others could not be told is no reason to say that it is not. */
-  async #tell(name: string): Promise<string[]> {
-    const payload = { containerId: this.#containerId, checkpoint: name };
-    try {
-      await publishEvent(this.#services.rpc, TOPIC, payload, { timeoutMs: EVENT_MS });
-      return [];
-    } catch (reason) {
-      return [`event ${TOPIC}: ${reason instanceof Error ? reason.message : String(reason)}`];
-    }
-  }
-}
-
-function requireInstant(expiresAt: Date | undefined): void {
-  if (expiresAt === undefined || !Number.isNaN(expiresAt.getTime())) return;
-  throw new InvalidArgumentError("Cannot create a checkpoint that expires at an invalid date");
 }
