@@ -69,6 +69,8 @@ export async function underLease<T>(
 
 /** Keeps content as long as it lasts. */
 export interface ContentHold extends AsyncDisposable {
+  /** The lease by which it does so. */
+  readonly lease: { readonly id: string };
   /** Keeps a blob, and what its labels refer to. */
   keep(digest: Digest): Promise<void>;
 }
@@ -97,17 +99,18 @@ export async function holdContent(
     throw withLeftovers(reason, await end(true));
   }
   return {
+    lease,
     keep: (digest) => services.leases.addResource(lease, { type: "content", id: digest }, call),
     // A lease that outlives its work expires by itself.
     [Symbol.asyncDispose]: async () => void (await end(false)),
   };
 }
 
-/** Labels of a lease by which others see whose work it belongs to. */
-export function workLabels(id: string, kind: string): Record<string, string> {
+/** Labels of a lease by which others see whose work it belongs to, and which file of it may be left. */
+export function workLabels(id: string, kind: string, file?: string): Record<string, string> {
   const startedAt = new Date();
   const deadlineAt = new Date(startedAt.getTime() + DAY_MS);
-  return operationLabels({ id, kind, containerId: "", owner: ownOwner(), startedAt, deadlineAt });
+  return operationLabels({ id, kind, containerId: "", file, owner: ownOwner(), startedAt, deadlineAt });
 }
 
 function withLeftovers(reason: unknown, left: readonly string[]): unknown {

@@ -1,5 +1,5 @@
 import { platform } from "node:os";
-import { namedSuite } from "../suites/named-suite.js";
+import { homes, namedSuite } from "../suites/named-suite.js";
 import { ways } from "./beds.js";
 import { simulatedSubject } from "./task-beds.js";
 
@@ -7,7 +7,7 @@ import { simulatedSubject } from "./task-beds.js";
 const some = platform() === "win32" ? [] : ways;
 
 for (const way of some) {
-  for (const home of ["images"] as const) {
+  for (const home of homes) {
     namedSuite(`named checkpoints of an embedded containerd ${way}`, home, () => simulatedSubject(way));
   }
 }

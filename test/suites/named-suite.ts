@@ -63,7 +63,7 @@ export function namedSuite(name: string, home: (typeof homes)[number], make: () 
       const { cost: _cost, guarded: _guarded, leftBehind: _left, ...one } = made;
       assert.deepEqual(await checkpoints.get("one", at), one);
       assert.equal(one.containerId, container.id);
-      assert.ok(one.bytes > 1000 && one.createdAt.getTime() <= Date.now());
+      assert.ok(one.bytes > 0 && one.createdAt.getTime() <= Date.now());
       await checkpoints.delete("one", at);
       assert.deepEqual(await names(container), ["two"]);
       const thawed = await container.newTask({ checkpoint: "two", ...at, io: bed.pipes() });

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../oci/json.js";
+import type { Spec } from "../../oci/runtime-spec.js";
 import type { CheckpointDescription } from "../description.js";
 import type { Checkpoint } from "../document.js";
 
@@ -17,5 +17,5 @@ export interface NamedCheckpoint extends CheckpointDescription {
   /** The directory it lies in, when it is one. */
   readonly path?: string;
   /** The runtime spec of the container, when it lies in a directory that says. */
-  readonly spec?: JsonObject;
+  readonly spec?: Spec;
 }

@@ -1,7 +1,7 @@
 import type { CallOptions } from "../../call-options.js";
 import type { NamedCheckpoint } from "../../checkpoint/named/named-checkpoint.js";
 import type { CheckpointOption } from "../../checkpoint/plan.js";
-import { FailedPreconditionError, NotFoundError } from "../../errors.js";
+import { AlreadyExistsError, FailedPreconditionError, NotFoundError } from "../../errors.js";
 import type { CheckpointCall, CheckpointResult } from "../checkpointing.js";
 import type { ContainerRecord } from "../container-record.js";
 import type { Services } from "../services.js";
@@ -13,7 +13,11 @@ export interface NewCheckpoint {
   readonly expiresAt: Date | undefined;
 }
 
-/** What comes of a new checkpoint beside itself. */
+/**
+ * A new checkpoint, and what it cost.
+ *
+ * @inline
+ */
 export type CreatedCheckpoint = NamedCheckpoint & Pick<CheckpointResult, "cost" | "guarded" | "leftBehind">;
 
 /** Where the named checkpoints of a container are kept. Names that come here are good ones. */
@@ -43,6 +47,18 @@ export function noCheckpoint(
     ...(cause === undefined ? {} : { cause }),
     ...(hint === undefined ? {} : { hint }),
   });
+}
+
+/** The refusal of a name that is taken. */
+export function taken({ namespace }: Services, containerId: string, name: string, cause?: unknown): AlreadyExistsError {
+  return new AlreadyExistsError(
+    `Cannot create checkpoint ${JSON.stringify(name)} of container ${containerId}: there is one of that name`,
+    {
+      namespace,
+      hint: "Delete it first, or choose another name.",
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
 }
 
 /** The refusal of a container of which there is no memory to save. */

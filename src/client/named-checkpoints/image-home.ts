@@ -4,13 +4,13 @@ import { checkpointImageName, checkpointNameOf } from "../../checkpoint/named/na
 import type { NamedCheckpoint } from "../../checkpoint/named/named-checkpoint.js";
 import { type CheckpointOption, withCheckpointLabels } from "../../checkpoint/plan.js";
 import { orUndefined } from "../../content/found.js";
-import { AlreadyExistsError, InvalidArgumentError, isContainerdError, isNotFound } from "../../errors.js";
+import { InvalidArgumentError, isContainerdError, isNotFound } from "../../errors.js";
 import type { Labels } from "../../oci/descriptor.js";
 import { type CheckpointCall, performCheckpoint } from "../checkpointing.js";
 import type { ContainerRecord } from "../container-record.js";
 import type { Image } from "../image.js";
 import type { Services } from "../services.js";
-import { type CreatedCheckpoint, type Home, type NewCheckpoint, noCheckpoint } from "./home.js";
+import { type CreatedCheckpoint, type Home, type NewCheckpoint, noCheckpoint, taken } from "./home.js";
 
 /** By this containerd knows the images that are checkpoints. */
 const CHECKPOINT = "containerd.io/checkpoint";
@@ -30,12 +30,9 @@ export class ImageHome implements Home {
   }
 
   async requireFree(name: string, call: CallOptions): Promise<void> {
-    const taken = await orUndefined(this.#services.images.get(this.#ref(name), call));
-    if (taken === undefined) return;
-    throw new AlreadyExistsError(
-      `Cannot create checkpoint ${JSON.stringify(name)} of container ${this.#containerId}: there is one of that name`,
-      { namespace: this.#services.namespace, hint: "Delete it first, or choose another name." },
-    );
+    const image = await orUndefined(this.#services.images.get(this.#ref(name), call));
+    if (image === undefined) return;
+    throw taken(this.#services, this.#containerId, name);
   }
 
   async create(wanted: NewCheckpoint, record: ContainerRecord, call: CheckpointCall): Promise<CreatedCheckpoint> {

@@ -8,6 +8,7 @@ import { InvalidArgumentError, isNotFound } from "../../errors.js";
 import { publishEvent } from "../events.js";
 import type { Services } from "../services.js";
 import { findTask } from "../task.js";
+import { DirectoryHome } from "./directory-home.js";
 import { type CreatedCheckpoint, type Home, notRunning } from "./home.js";
 import { ImageHome } from "./image-home.js";
 import type { CreateNamedCheckpointOptions, NamedCheckpointsCall, PruneOptions } from "./named-checkpoints.js";
@@ -95,7 +96,7 @@ export async function pruneNamed(
 }
 
 function homeOf(services: Services, containerId: string, checkpointDir: string | undefined): Home {
-  if (checkpointDir !== undefined) throw new InvalidArgumentError("not yet");
+  if (checkpointDir !== undefined) return new DirectoryHome(services, containerId, checkpointDir);
   return new ImageHome(services, containerId);
 }
 

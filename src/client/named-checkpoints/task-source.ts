@@ -1,23 +1,30 @@
 import type { CallOptions } from "../../call-options.js";
 import { checkpointImageName, isCheckpointName, requireCheckpointName } from "../../checkpoint/named/name.js";
 import { orUndefined } from "../../content/found.js";
-import type { CheckpointSource } from "../restoring.js";
+import { InvalidArgumentError } from "../../errors.js";
+import type { CheckpointSource } from "../checkpoint-source.js";
 import type { Services } from "../services.js";
 
 /**
- * What a task is to be thawed from: a text names a checkpoint of the container or, when there is none of that name, an image.
+ * Refuses a text that is neither the name of a checkpoint nor, where that is possible, of an image; before anything else.
  *
- * @throws {InvalidArgumentError} when a text is neither the name of a checkpoint nor that of an image
+ * @throws {InvalidArgumentError} when it is none
  */
+export function requireTaskSource(source: CheckpointSource | undefined, checkpointDir: string | undefined): void {
+  if (checkpointDir !== undefined && typeof source !== "string") {
+    throw new InvalidArgumentError("Cannot thaw a task from checkpointDir: checkpoint must be the name of one in it");
+  }
+  if (typeof source === "string" && (checkpointDir !== undefined || !mayBeImage(source))) requireCheckpointName(source);
+}
+
+/** What a task is to be thawed from: a text names a checkpoint of the container or, when there is none of that name, an image. */
 export async function taskSource(
   services: Services,
   containerId: string,
   source: CheckpointSource,
   call: CallOptions,
 ): Promise<CheckpointSource> {
-  if (typeof source !== "string") return source;
-  if (!mayBeImage(source)) requireCheckpointName(source);
-  if (!isCheckpointName(source)) return source;
+  if (typeof source !== "string" || !isCheckpointName(source)) return source;
   return (await orUndefined(services.images.get(checkpointImageName(containerId, source), call))) ?? source;
 }
 

@@ -5,6 +5,7 @@ import { CRIU_CONFIG_LABEL } from "../../checkpoint/criu-config.js";
 import { orUndefined } from "../../content/found.js";
 import { isNotFound } from "../../errors.js";
 import { dumpPath } from "../dump-directory.js";
+import { isHiddenPath } from "../named-checkpoints/hidden-directory.js";
 import type { Services } from "../services.js";
 import { sharedRoot } from "../shared-root.js";
 import { findTask } from "../task.js";
@@ -81,6 +82,9 @@ async function filesOf(services: Services, record: OperationRecord, call: CallOp
     if (container?.labels[CRIU_CONFIG_LABEL] !== file) {
       files.push({ name: `file ${file}`, remove: () => unlink(file).catch(ignoreAbsent) });
     }
+  }
+  if (file !== undefined && isHiddenPath(file, record.id) && services.local && (await isThere(file))) {
+    files.push({ name: `directory ${file}`, remove: () => rm(file, { recursive: true, force: true }) });
   }
   const root = (await sharedRoot(services, call))?.root;
   if (root !== undefined) {
