@@ -15,12 +15,12 @@ import type { CheckpointCall } from "../checkpointing.js";
 import type { ContainerRecord } from "../container-record.js";
 import { operate } from "../operate.js";
 import type { Operation } from "../operation.js";
+import { partialPath, removeLeftPartials } from "../partial-file.js";
 import { prepareCapture } from "../prepare-capture.js";
 import { Progress } from "../progress.js";
 import type { Services } from "../services.js";
 import { unpackSpec } from "../spec-any.js";
 import { readCheckpointDirectory } from "./checkpoint-directory.js";
-import { hiddenPath } from "./hidden-directory.js";
 import { type CreatedCheckpoint, type NewCheckpoint, taken } from "./home.js";
 
 const OWNER_ONLY = 0o700;
@@ -47,20 +47,20 @@ export async function createInDirectory(
     { ...call, onPhase: (phase) => progress.enter(phase) },
     async (operation) => {
       const looked = await preflight(services, record.id, path, plan, operation.call);
-      const hidden = hiddenPath(directory, operation.id);
-      await operation.begin(hidden);
+      const partial = partialPath(path);
+      await operation.begin({ partial });
       const target = await requireUnchanged(services, looked, operation.call);
-      await makeHidden(directory, hidden, operation);
+      await makePartial(directory, partial, operation);
       const prepared = await prepareCapture(services, plan, target, operation);
       const captured = await capture(services, plan, target, { ...prepared, keepsDump: true }, operation, progress);
       const files = await during(`write checkpoint directory ${path}`, () =>
-        fill(services, hidden, prepared.directory?.images, captured.task, operation.call),
+        fill(services, partial, prepared.directory?.images, captured.task, operation.call),
       );
-      await describe(services, hidden, target, captured, files, expiresAt);
+      await describe(services, partial, target, captured, files, expiresAt);
       operation.enter("register");
       await operation.commit();
       await during(`write checkpoint directory ${path}`, () =>
-        appear(hidden, path, directory, (cause) => taken(services, record.id, name, cause)),
+        appear(partial, path, directory, (cause) => taken(services, record.id, name, cause)),
       );
       const pausedMs = await captured.release(plan.exit);
       operation.enter("done");
@@ -89,38 +89,39 @@ function memoryOnly(options: readonly CheckpointOption[]): CheckpointPlan {
   return planCheckpoint([...options, others]);
 }
 
-async function makeHidden(directory: string, hidden: string, operation: Operation): Promise<void> {
-  await during(`make ${hidden}`, async () => {
+async function makePartial(directory: string, partial: string, operation: Operation): Promise<void> {
+  await during(`make ${partial}`, async () => {
     await mkdir(directory, { mode: OWNER_ONLY, recursive: true });
-    operation.onFailure(`directory ${hidden}`, () => rm(hidden, { recursive: true, force: true }));
-    await mkdir(hidden, { mode: OWNER_ONLY });
+    await removeLeftPartials(directory);
+    operation.onFailure(`directory ${partial}`, () => rm(partial, { recursive: true, force: true }));
+    await mkdir(partial, { mode: OWNER_ONLY });
   });
 }
 
 /** Brings the files of the dump there: from the directory criu wrote them to, or from the daemon's store. */
 async function fill(
   services: Services,
-  hidden: string,
+  partial: string,
   images: string | undefined,
   task: Descriptor | undefined,
   call: CallOptions,
 ): Promise<DumpFile[]> {
   if (images !== undefined) {
-    for (const name of await readdir(images)) await move(join(images, name), join(hidden, name));
+    for (const name of await readdir(images)) await move(join(images, name), join(partial, name));
   } else if (task !== undefined) {
     for await (const { name, type, body } of readTar(services.content.read(task, call))) {
       if (type === "directory") continue;
       if (type !== "file" || /[/\0]/.test(name.replace(/^\.\//, ""))) {
         throw new DataLossError(`Cannot unpack ${task.digest}: ${JSON.stringify(name.slice(0, 160))} is no plain file`);
       }
-      await writeFile(join(hidden, name), body, { flag: "wx", mode: 0o600 });
+      await writeFile(join(partial, name), body, { flag: "wx", mode: 0o600 });
     }
   }
-  const names = (await readdir(hidden)).sort();
+  const names = (await readdir(partial)).sort();
   if (!names.includes("inventory.img") && !names.includes(SIMULATED_DUMP)) {
-    throw new DataLossError(`Cannot write checkpoint directory ${hidden}: criu left no inventory`);
+    throw new DataLossError(`Cannot write checkpoint directory ${partial}: criu left no inventory`);
   }
-  return Promise.all(names.map(async (name) => ({ name, size: (await stat(join(hidden, name))).size })));
+  return Promise.all(names.map(async (name) => ({ name, size: (await stat(join(partial, name))).size })));
 }
 
 async function move(from: string, to: string): Promise<void> {
@@ -132,7 +133,7 @@ async function move(from: string, to: string): Promise<void> {
 
 async function describe(
   services: Services,
-  hidden: string,
+  partial: string,
   { record, image }: CheckpointTarget,
   { at }: Captured,
   files: readonly DumpFile[],
@@ -154,24 +155,24 @@ async function describe(
     spec: record.spec && unpackSpec(record.spec),
     files,
   });
-  await during(`write checkpoint directory ${hidden}`, () =>
-    writeFile(join(hidden, MANIFEST_FILE), manifest, { flag: "wx", mode: 0o600 }),
+  await during(`write checkpoint directory ${partial}`, () =>
+    writeFile(join(partial, MANIFEST_FILE), manifest, { flag: "wx", mode: 0o600 }),
   );
 }
 
 /** All of it is on the disk before the name is, and the name before anybody hears of it. */
 async function appear(
-  hidden: string,
+  partial: string,
   path: string,
   directory: string,
   refusal: (cause: unknown) => Error,
 ): Promise<void> {
-  for (const name of await readdir(hidden)) {
-    await using file = await open(join(hidden, name), "r");
+  for (const name of await readdir(partial)) {
+    await using file = await open(join(partial, name), "r");
     await file.sync();
   }
-  await syncDirectory(hidden);
-  await rename(hidden, path).catch((reason: unknown) => {
+  await syncDirectory(partial);
+  await rename(partial, path).catch((reason: unknown) => {
     throw isFileError(reason, "ENOTEMPTY", "EEXIST", "ENOTDIR") ? refusal(reason) : reason;
   });
   await syncDirectory(directory);

@@ -11,12 +11,12 @@ import type { CheckpointCall } from "../checkpointing.js";
 import { CleanUp } from "../clean-up.js";
 import type { ContainerRecord } from "../container-record.js";
 import { newOperationId } from "../operation-id.js";
+import { partialPath } from "../partial-file.js";
 import { operationsHere } from "../recovery/owner.js";
 import type { Services } from "../services.js";
 import { workLabels } from "../under-lease.js";
 import { type CheckpointDirectory, readCheckpointDirectory } from "./checkpoint-directory.js";
 import { createInDirectory } from "./directory-create.js";
-import { hiddenPath } from "./hidden-directory.js";
 import { type CreatedCheckpoint, type Home, type NewCheckpoint, noCheckpoint, taken } from "./home.js";
 
 const LEASE_MS = 60_000;
@@ -85,21 +85,21 @@ export class DirectoryHome implements Home {
     await this.#requireCheckpoint(path, name);
     const { leases } = this.#services;
     const id = newOperationId("delete");
-    const hidden = hiddenPath(this.#directory, id);
+    const partial = partialPath(path);
     const cleanUp = new CleanUp();
     operationsHere.add(id);
     cleanUp.atEnd(`lease ${id}`, (end) => leases.delete({ id }, end));
     try {
       signal?.throwIfAborted();
       // Not with the caller's signal: a lease whose making was given up may be there all the same.
-      const labels = workLabels(id, "delete", hidden);
+      const labels = workLabels(id, "delete", partial);
       await leases.create({ id, labels, timeoutMs: LEASE_MS });
       await during(`delete checkpoint directory ${path}`, async () => {
-        await rename(path, hidden).catch((reason: unknown) => {
+        await rename(path, partial).catch((reason: unknown) => {
           throw isFileError(reason, "ENOENT") ? noCheckpoint(this.#services, this.#containerId, name) : reason;
         });
         await syncDirectory(this.#directory);
-        await rm(hidden, { recursive: true });
+        await rm(partial, { recursive: true });
         await syncDirectory(this.#directory);
       });
     } finally {

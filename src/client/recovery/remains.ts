@@ -5,7 +5,7 @@ import { CRIU_CONFIG_LABEL } from "../../checkpoint/criu-config.js";
 import { orUndefined } from "../../content/found.js";
 import { isNotFound } from "../../errors.js";
 import { dumpPath } from "../dump-directory.js";
-import { isHiddenPath } from "../named-checkpoints/hidden-directory.js";
+import { isLeftPartial } from "../partial-file.js";
 import type { Services } from "../services.js";
 import { sharedRoot } from "../shared-root.js";
 import { findTask } from "../task.js";
@@ -49,6 +49,13 @@ export async function removeRemains(
     const dump = content === undefined ? "" : dumpPath(dirname(content), services.namespace, record.id);
     if (dump !== "") onHost.push(`directory ${dump}, if it is there: containerd-client sweep, run there, removes it`);
   }
+  const { partial, owner } = record;
+  if (partial !== undefined && (await isLeftPartial(partial))) {
+    if (await isThere(partial)) removed.push(`file ${partial}`);
+    await rm(partial, { recursive: true, force: true });
+  } else if (partial !== undefined) {
+    onHost.push(`file ${partial}, if it is there, on ${owner?.host.split(" ")[0]}`);
+  }
   const own = found.leases.filter(({ id }) => id === record.id);
   const locks = found.leases.filter(({ id }) => id !== record.id);
   const onlyCopy = await isOnlyCopy(services, record, intents, call);
@@ -82,9 +89,6 @@ async function filesOf(services: Services, record: OperationRecord, call: CallOp
     if (container?.labels[CRIU_CONFIG_LABEL] !== file) {
       files.push({ name: `file ${file}`, remove: () => unlink(file).catch(ignoreAbsent) });
     }
-  }
-  if (file !== undefined && isHiddenPath(file, record.id) && services.local && (await isThere(file))) {
-    files.push({ name: `directory ${file}`, remove: () => rm(file, { recursive: true, force: true }) });
   }
   const root = (await sharedRoot(services, call))?.root;
   if (root !== undefined) {
