@@ -92,10 +92,10 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Runs an operation of the Go half; there must be one. */
-  async go(operation: string, args: readonly string[]): Promise<Ran> {
+  async go(operation: string, args: readonly string[], address: string = this.daemon.address): Promise<Ran> {
     const { path } = this.#settings.go ?? {};
     if (path === undefined) throw new Error("the Go client was not asked for");
-    return runForOutput(path, [operation, this.daemon.address, NAMESPACE, ...args]);
+    return runForOutput(path, [operation, address, NAMESPACE, ...args]);
   }
 
   /** Runs the daemon's own `ctr`. */
