@@ -104,12 +104,12 @@ export class Bench implements AsyncDisposable {
     return measured(this.daemon.binaries.ctr, [...global, ...args], options);
   }
 
-  /** How many calls the act makes at the address it is given. */
-  async countCalls(act: (address: string) => Promise<unknown>): Promise<number> {
+  /** How many calls the act makes at the address it is given, and how many bytes it gets in answer. */
+  async count(act: (address: string) => Promise<unknown>): Promise<{ calls: number; bytes: number }> {
     const path = join(this.daemon.directory, `r${randomUUID().slice(0, 4)}`);
     await using counter = await CallCounter.listen(path, this.daemon.address);
     await act(path);
-    return counter.calls;
+    return { calls: counter.calls, bytes: counter.bytes };
   }
 
   /** Has the daemon collect, and waits for it: what is held no more is gone then. */
