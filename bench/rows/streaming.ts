@@ -17,7 +17,7 @@ export const streaming: Row = {
   lines: [
     { what: READ_RSS, unit: "MiB", peer: GO, goal: below(64) },
     { what: LOCAL_RSS, unit: "MiB", peer: GO, goal: below(64) },
-    { what: WRITE_RSS, unit: "MiB", peer: GO, goal: below(64) },
+    { what: WRITE_RSS, unit: "MiB", goal: below(64) },
     { what: READ_LOOP, unit: "ms", goal: below(20) },
     { what: LOCAL_LOOP, unit: "ms", goal: below(20) },
     { what: WRITE_LOOP, unit: "ms", goal: below(20) },
