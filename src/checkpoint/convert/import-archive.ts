@@ -14,6 +14,7 @@ import { type ArchiveSource, type ReadArchiveOptions, readArchive } from "../arc
 import type { CheckpointDescription, CheckpointImage } from "../description.js";
 import { type Checkpoint, checkpointIndex, parseCheckpoint } from "../document.js";
 import { describe } from "../inspect/describe.js";
+import { archiveAnnotations } from "../inspect/image-annotations.js";
 import { CheckpointMediaType } from "../media-types.js";
 import { layerOfRootfsDiff } from "../rootfs/to-layer.js";
 import { type DumpFacts, dumpFacts } from "./dump-facts.js";
@@ -126,6 +127,7 @@ async function convert(
     criuOptions,
     others: [parts.documents],
     annotations: {
+      ...archiveAnnotations(parts.image ?? {}),
       [CheckpointAnnotation.engine]: description.origin.engine,
       ...(mended.external.length === 0 ? {} : { [CheckpointAnnotation.externalNamespaces]: mended.external.join(",") }),
     },

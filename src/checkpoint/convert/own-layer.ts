@@ -67,11 +67,6 @@ async function* membersOf(
   if (!isMade) yield { name: `${place}/`, type, mode };
 }
 
-/** What a layer has that is not of that place: what an engine is to get of it. */
-export async function* withoutOwnFiles(entries: AsyncIterable<TarEntry>): AsyncGenerator<TarEntry, void, undefined> {
-  for await (const entry of entries) if (!isOwnPath(rootfsPath(entry))) yield entry;
-}
-
 function isDevice({ type, name }: TarEntry): boolean {
   return (type === "character-device" || type === "block-device") && !name.startsWith(BOOKKEEPING);
 }
