@@ -80,7 +80,12 @@ export async function spoolParts(parts: AsyncIterable<ArchivePart>, blobs: Store
       case "shm":
         found.hasShm = true;
         break;
-      default:
+      case "log":
+      case "network":
+      case "other":
+      case "pod":
+      case "stats":
+        break;
     }
     await keep(part, documents, found);
   }
