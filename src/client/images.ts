@@ -1,10 +1,10 @@
 import { type Image as ImageMessage, Images as ImagesService } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
 import type { NamedTarget } from "../content/archive/image-name.js";
+import { readFileChunks, writeWholeFile } from "../content/layout/whole-file.js";
 import type { Provider } from "../content/store.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
-import { readFileChunks, writeWholeFile } from "./archive-file.js";
 import { Image } from "./image.js";
 import { type CopyImagesOptions, copyImages, copyTargets } from "./image-copy.js";
 import { type ExportImagesOptions, exportImages } from "./image-export.js";

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { during, fileError } from "../content/layout/file-errors.js";
-import { chunksOf, syncDirectory, writeAt } from "../content/layout/files.js";
+import { during, fileError } from "./file-errors.js";
+import { chunksOf, syncDirectory, writeAt } from "./files.js";
 
 /**
  * Writes a file that appears under its name when it is whole and on the disk, in place of what was there. Only its owner may read
