@@ -13,6 +13,7 @@ import type { Platform } from "../oci/platform.js";
 import { encodeAny, packAny } from "../typeurl.js";
 import { type Captured, capture } from "./capture.js";
 import { type CheckpointTarget, preflight, requireUnchanged } from "./checkpoint-preflight.js";
+import { resolveCheckpoint } from "./checkpoint-source.js";
 import { criuOptionsMessage } from "./criu-options.js";
 import { explainFull } from "./dump-space.js";
 import { operate } from "./operate.js";
@@ -20,7 +21,6 @@ import type { Operation } from "./operation.js";
 import { prepareCapture } from "./prepare-capture.js";
 import { type OperationProgress, Progress } from "./progress.js";
 import { earlierImage, endingLabels, repetitionLabels } from "./recovery/repeated.js";
-import { resolveCheckpoint } from "./restoring.js";
 import type { Services } from "./services.js";
 import { together } from "./together.js";
 

@@ -1,6 +1,8 @@
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { Version } from "../api/services/version/v1/version_pb.js";
 import type { CallOptions } from "../call-options.js";
+import type { ArchiveSource } from "../checkpoint/archive/read.js";
+import type { ImportedCheckpoint } from "../checkpoint/convert/import-archive.js";
 import type { RestoreOption } from "../checkpoint/restore-plan.js";
 import { RemoteStore } from "../content/remote.js";
 import type { Store } from "../content/store.js";
@@ -9,21 +11,31 @@ import type { LeaseManager } from "../leases/lease.js";
 import { RemoteLeases } from "../leases/remote.js";
 import { Rpc } from "../rpc/rpc.js";
 import type { Transport } from "../rpc/transport.js";
+import type { ImportCheckpointOptions } from "./checkpoint-archive.js";
+import type { CheckpointSource } from "./checkpoint-source.js";
 import type { Container } from "./container.js";
 import { Containers } from "./containers.js";
 import { Diffs } from "./diffs.js";
 import type { Events, Topic } from "./event-topics.js";
-import { type EventOf, type EventsOptions, publishEvent, subscribe } from "./events.js";
+import type { EventOf, EventsOptions } from "./events.js";
 import { Images } from "./images.js";
 import { Introspection } from "./introspection.js";
 import { Namespaces } from "./namespaces.js";
-import { callOffOperations } from "./operate.js";
-import { type RecoveredOperation, type RecoverOptions, recoverOperations } from "./recovery/recover.js";
-import { type SweepResult, sweepOperations } from "./recovery/sweep.js";
-import { type CheckpointSource, performRestore, type RestoreCall } from "./restoring.js";
+import { once } from "./once.js";
+import type { RecoveredOperation, RecoverOptions } from "./recovery/recover.js";
+import type { SweepResult } from "./recovery/sweep.js";
+import type { RestoreCall } from "./restoring.js";
 import type { Services } from "./services.js";
 import { Snapshots } from "./snapshots.js";
-import { endThaws } from "./thawing.js";
+import { endThaws } from "./thaws.js";
+import { callOffOperations } from "./under-way.js";
+
+const rooting = once(() => import("./shared-root.js"));
+const restoring = once(() => import("./restoring.js"));
+const checkpointArchives = once(() => import("./checkpoint-archive.js"));
+const recovering = once(() => import("./recovery/recover.js"));
+const sweeping = once(() => import("./recovery/sweep.js"));
+const events = once(() => import("./events.js"));
 
 /**
  * How a client reaches its daemon.
@@ -40,6 +52,11 @@ export interface ClientOptions {
    * process die. There can be one for transports made by `unixTransport()` and `tcpTransport()`. Default: true.
    */
   readonly guardian?: boolean | undefined;
+  /**
+   * Whether large blobs are read from the files the daemon keeps them in, after it has said that the namespace has them: where
+   * the transport is local, and these files are this process's to read. They are verified as any others. Default: true.
+   */
+  readonly localContent?: boolean | undefined;
   /** How many checkpoints and restores run at once over the connection; further ones wait for their turn. Default: 16. */
   readonly maxConcurrent?: number | undefined;
 }
@@ -136,13 +153,38 @@ export class Client implements AsyncDisposable {
    * @throws {NotFoundError} when the checkpoint or its base image is not here
    * @throws {FailedPreconditionError} when something in it would silently be lost
    */
-  restore(
+  async restore(
     id: string,
     checkpoint: CheckpointSource,
     options: readonly RestoreOption[] = [],
     call: RestoreCall = {},
   ): Promise<Container> {
-    return performRestore(this.#services, id, checkpoint, options, call);
+    return (await restoring()).performRestore(this.#services, id, checkpoint, options, call);
+  }
+
+  /**
+   * Makes a checkpoint of an archive that Podman, CRI-O, containerd's CRI or the kubelet wrote, and registers it as an image; then
+   * {@link Client.restore} thaws it. The base image is found by what the archive says of it. See `importArchive` of
+   * `containerd-client/checkpoint` for what comes along, what is mended and what is refused.
+   *
+   * @param archive a file's path, the bytes, or what opens them.
+   * @example
+   * ```ts
+   * const { leftOut } = await client.importArchive("counter:podman", "counter.tar.zst");
+   * const container = await client.restore("counter", "counter:podman");
+   * ```
+   * @throws {FailedPreconditionError} when it holds something that cannot be carried
+   * @throws {InvalidArgumentError} when it has a member that must not be there, or is no checkpoint
+   * @throws {AlreadyExistsError} when the name stands for something else, unless `overwrite` is set
+   * @throws {DataLossError} when it is damaged
+   * @throws {ResourceExhaustedError} when a limit is passed
+   */
+  async importArchive(
+    ref: string,
+    archive: ArchiveSource | string,
+    options: ImportCheckpointOptions = {},
+  ): Promise<ImportedCheckpoint> {
+    return (await checkpointArchives()).importCheckpoint(this.#services, ref, archive, options);
   }
 
   /**
@@ -155,8 +197,8 @@ export class Client implements AsyncDisposable {
    * for (const { containerId, pause } of await client.recover()) console.log(containerId, pause);
    * ```
    */
-  recover(options: RecoverOptions = {}): Promise<readonly RecoveredOperation[]> {
-    return recoverOperations(this.#services, options);
+  async recover(options: RecoverOptions = {}): Promise<readonly RecoveredOperation[]> {
+    return (await recovering()).recoverOperations(this.#services, options);
   }
 
   /**
@@ -168,8 +210,8 @@ export class Client implements AsyncDisposable {
    * const { removed, onHost } = await client.sweep();
    * ```
    */
-  sweep(options: RecoverOptions = {}): Promise<SweepResult> {
-    return sweepOperations(this.#services, options);
+  async sweep(options: RecoverOptions = {}): Promise<SweepResult> {
+    return (await sweeping()).sweepOperations(this.#services, options);
   }
 
   /**
@@ -184,11 +226,11 @@ export class Client implements AsyncDisposable {
    * ```
    * @throws {UnavailableError} when the daemon goes away; events meanwhile are lost
    */
-  events<T extends string = Topic>(
+  async *events<T extends string = Topic>(
     topics: readonly T[] = [],
     options: EventsOptions = {},
   ): AsyncGenerator<EventOf<T>, void, undefined> {
-    return subscribe(this.#services.rpc, topics, options);
+    yield* (await events()).subscribe(this.#services.rpc, topics, options);
   }
 
   /**
@@ -196,12 +238,12 @@ export class Client implements AsyncDisposable {
    *
    * @throws {InvalidArgumentError} when the topic is no path such as `/app/ready`
    */
-  publish<T extends string>(
+  async publish<T extends string>(
     topic: T,
     payload: T extends Topic ? Events[T] | Any : Any,
     call: CallOptions = {},
   ): Promise<void> {
-    return publishEvent(this.#services.rpc, topic, payload, call);
+    await (await events()).publishEvent(this.#services.rpc, topic, payload, call);
   }
 
   /** A client in another namespace, over the same connection; only the client that was connected closes it. */
@@ -242,7 +284,13 @@ class NamespaceServices implements Services {
   readonly #snapshots = new Map<string, Snapshots>();
 
   constructor(options: ClientOptions) {
-    const { transport, namespace, guardian = true, maxConcurrent = DEFAULT_MAX_CONCURRENT } = options;
+    const {
+      transport,
+      namespace,
+      guardian = true,
+      localContent = true,
+      maxConcurrent = DEFAULT_MAX_CONCURRENT,
+    } = options;
     if (!(maxConcurrent >= 1) || (maxConcurrent !== Number.POSITIVE_INFINITY && !Number.isInteger(maxConcurrent))) {
       throw new InvalidArgumentError(
         `Cannot make a client with maxConcurrent ${maxConcurrent}: expected a whole number from 1`,
@@ -253,7 +301,8 @@ class NamespaceServices implements Services {
     this.rpc = new Rpc(transport, namespace);
     this.namespace = namespace;
     this.local = transport.local ?? false;
-    this.content = new RemoteStore(this.rpc);
+    const files = { root: async () => (await rooting()).visibleContent(this) };
+    this.content = new RemoteStore(this.rpc, localContent ? files : undefined);
     this.leases = new RemoteLeases(this.rpc);
     this.introspection = new Introspection(this.rpc);
   }

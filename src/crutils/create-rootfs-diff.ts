@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { DeletedPaths } from "../checkpoint/rootfs/deleted-paths.js";
 import { deletedPath } from "../checkpoint/rootfs/rootfs-path.js";
 import { during } from "../content/layout/file-errors.js";
-import { writeWholeFile } from "../content/layout/whole-file.js";
 import { changesBetween } from "../tree/changes.js";
 import { DirectoryTree } from "../tree/directory-tree.js";
 import { writeMembers } from "../tree/layer.js";
@@ -14,6 +13,7 @@ import { listedChanges } from "./listed-changes.js";
 import { overlayChanges } from "./overlay-changes.js";
 import type { RootfsDiffSource } from "./rootfs-change.js";
 import type { Unkept } from "./unkept.js";
+import { writeWholeFile } from "./whole-file.js";
 
 /** What came of packing the changes of a root filesystem. */
 export interface CreatedRootfsDiff {

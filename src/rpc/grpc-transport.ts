@@ -11,6 +11,7 @@ import {
 import { CallError, Status } from "./call-error.js";
 import { decoding } from "./decoding.js";
 import { GrpcCall } from "./grpc-call.js";
+import { requireWeight } from "./message-weight.js";
 import type { Session } from "./session.js";
 import type { Transport } from "./transport.js";
 
@@ -26,16 +27,14 @@ export function grpcTransport(session: Session, maxMessageBytes: number): Transp
     method: DescMethod,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
-    header: Headers | undefined,
+    header: Headers | Readonly<Record<string, string>> | undefined,
   ): Promise<GrpcCall> => {
     signal?.throwIfAborted();
     const headers: Record<string, string> = { "content-type": "application/grpc+proto", te: "trailers" };
     if (timeoutMs !== undefined) {
       headers["grpc-timeout"] = `${Math.min(Math.max(Math.ceil(timeoutMs), 0), LONGEST_TIMEOUT_MS)}m`;
     }
-    header?.forEach((value, name) => {
-      headers[name] = value;
-    });
+    for (const [name, value] of fields(header)) headers[name] = value;
     const startedAt = performance.now();
     const stream = await within(
       session.request("POST", `/${method.parent.typeName}/${method.name}`, headers),
@@ -61,16 +60,20 @@ export function grpcTransport(session: Session, maxMessageBytes: number): Transp
         call.cancel();
         throw new CallError(Status.internal, "protocol error: more than one message");
       }
-      return { message: decode(method.output, reply) };
+      return { message: decode(method.output, reply, maxMessageBytes) };
     },
     stream: async (method, signal, timeoutMs, header, input) => {
       const call = await open(method, signal, timeoutMs, header);
       send(call, method.input, input).catch((reason: unknown) => call.cancel(reason));
       await call.answered();
-      return { message: receive(call, method.output) };
+      return { message: receive(call, method.output, maxMessageBytes) };
     },
     close: () => session.close(),
   };
+}
+
+function fields(header: Headers | Readonly<Record<string, string>> = {}): Iterable<[string, string]> {
+  return Symbol.iterator in header ? (header as Headers) : Object.entries(header);
 }
 
 /** Waits for a stream to be opened no longer than the call may take; one that comes later is closed. */
@@ -121,10 +124,11 @@ async function send<I extends DescMessage>(
 async function* receive<O extends DescMessage>(
   call: GrpcCall,
   schema: O,
+  maxMessageBytes: number,
 ): AsyncGenerator<MessageShape<O>, void, undefined> {
   try {
     for (let message = await call.receive(); message !== undefined; message = await call.receive()) {
-      yield decode(schema, message);
+      yield decode(schema, message, maxMessageBytes);
     }
   } finally {
     call.cancel();
@@ -135,7 +139,8 @@ function encode<I extends DescMessage>(schema: I, input: MessageInitShape<I>): U
   return toBinary(schema, create(schema, input));
 }
 
-function decode<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
+function decode<O extends DescMessage>(schema: O, bytes: Uint8Array, maxMessageBytes: number): MessageShape<O> {
+  requireWeight(schema, bytes, maxMessageBytes);
   try {
     return fromBinary(schema, bytes, decoding);
   } catch (reason) {

@@ -40,7 +40,7 @@ export interface Transport {
     method: DescMethodUnary<I, O>,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
-    header: Headers | undefined,
+    header: Headers | Readonly<Record<string, string>> | undefined,
     input: MessageInitShape<I>,
   ): Promise<UnaryReply<O>>;
   /** Sends and receives any number of messages. */
@@ -48,7 +48,7 @@ export interface Transport {
     method: DescMethodStreaming<I, O>,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
-    header: Headers | undefined,
+    header: Headers | Readonly<Record<string, string>> | undefined,
     input: AsyncIterable<MessageInitShape<I>>,
   ): Promise<StreamReply<O>>;
   /** Closes the connection for good, when the transport holds one. */
@@ -63,7 +63,10 @@ export interface Transport {
  * @inline
  */
 export interface TransportOptions {
-  /** The largest message accepted or sent, in bytes; checked before memory is set aside. Default: 16 MiB, as containerd's own. */
+  /**
+   * The largest message accepted or sent, in bytes; checked before memory is set aside. In memory one may take twice that, which is
+   * checked before it is read. Default: 16 MiB, as containerd's own.
+   */
   readonly maxMessageBytes?: number | undefined;
   /** Milliseconds until an attempt to connect is given up. Default: 10 000. */
   readonly connectTimeoutMs?: number | undefined;

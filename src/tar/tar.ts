@@ -7,7 +7,7 @@ import type { TarEntry, TarEntryType, TarHeader } from "./member.js";
 import { type PaxRecords, textOf } from "./pax.js";
 
 export type { DeviceNumbers, TarEntry, TarFile, TarHeader, TarStreamFile } from "./member.js";
-export { writeTar } from "./write.js";
+export { TAR_END, tarMember, writeTar } from "./write.js";
 
 /** How much a reader takes in from an archive nobody vouches for. */
 export interface TarLimits {

@@ -47,15 +47,25 @@ export async function* writeTar(
 async function* parts(
   files: Iterable<TarFile | TarStreamFile> | AsyncIterable<TarFile | TarStreamFile>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const file of files) {
-    const header = headerOf(file);
-    yield encodeHeader(header);
-    if (file.body === undefined || header.size === 0) continue;
-    if (file.body instanceof Uint8Array) yield file.body;
-    else yield* sized(header, file.body());
-    if (header.size % BLOCK > 0) yield new Uint8Array(BLOCK - (header.size % BLOCK));
-  }
-  yield new Uint8Array(2 * BLOCK);
+  for await (const file of files) yield* tarMember(file);
+  yield TAR_END;
+}
+
+/** What stands behind the last member of a tar. */
+export const TAR_END: Uint8Array = new Uint8Array(2 * BLOCK);
+
+/**
+ * The bytes of one member of a tar, for tars whose members come from several places.
+ *
+ * @throws {DataLossError} when a file has another size than it was announced with
+ */
+export async function* tarMember(file: TarFile | TarStreamFile): AsyncGenerator<Uint8Array, void, undefined> {
+  const header = headerOf(file);
+  yield encodeHeader(header);
+  if (file.body === undefined || header.size === 0) return;
+  if (file.body instanceof Uint8Array) yield file.body;
+  else yield* sized(header, file.body());
+  if (header.size % BLOCK > 0) yield new Uint8Array(BLOCK - (header.size % BLOCK));
 }
 
 async function* sized(

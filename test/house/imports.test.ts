@@ -92,7 +92,7 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
 
 const doors: Readonly<Record<string, readonly string[]>> = {
   "@connectrpc/connect-node": ["src/rpc/connect-transport.ts", "src/rpc/listen.ts"],
-  "@connectrpc/connect": ["src/rpc/router.ts"],
+  "@connectrpc/connect": ["src/rpc/connect-transport.ts", "src/rpc/router.ts"],
   fzstd: ["src/tar/zstd-frame.ts"],
   "tar-stream": ["src/tar/tar.ts"],
 };

@@ -14,6 +14,7 @@ import { Version, VersionResponseSchema } from "../../src/api/services/version/v
 import { EnvelopeSchema } from "../../src/api/types/event_pb.js";
 import {
   DeadlineExceededError,
+  InvalidArgumentError,
   isContainerdError,
   NotFoundError,
   PermissionDeniedError,
@@ -87,6 +88,16 @@ export function transportSuite(
         assert.equal(third?.headers["containerd-namespace"], "other");
       });
 
+      it("name nothing that would arrive as another name", async () => {
+        const server = await serve(answerVersion);
+        const rpc = open();
+        for (const name of ["ж", "ü", "a\nb", "a\0b"]) {
+          await assert.rejects(version(rpc.inNamespace(name)), InvalidArgumentError);
+          await assert.rejects(version(rpc, { lease: { id: name } }), InvalidArgumentError);
+        }
+        assert.equal(server.calls.length, 0);
+      });
+
       it("fail with the daemon's whole message, head and status in one", async () => {
         await serve((call) => call.fail(5, 'image "täg": not found'));
         await assert.rejects(version(open()), (error) => {
@@ -115,6 +126,35 @@ export function transportSuite(
         const call = await arrival;
         assert.match(String(call.headers["grpc-timeout"]), /^\d+m$/);
         assert.notEqual(await call.closed, NO_ERROR);
+      });
+
+      it("leave a connection that was silent, whose other calls go on", async () => {
+        const server = await serve((call) => {
+          if (server.calls.length > 2) answerVersion(call);
+        });
+        const rpc = open();
+        const patient = version(rpc);
+        await assert.rejects(version(rpc, { timeoutMs: 600 }), DeadlineExceededError);
+        await version(rpc);
+        await version(rpc);
+        assert.equal(server.connections, 2);
+        const [first] = server.calls;
+        assert.ok(first);
+        answerVersion(first);
+        assert.equal((await patient).version, "1.2.3");
+      });
+
+      it("keep a connection on which anything else was heard, or that was hardly waited for", async () => {
+        const server = await serve((call) => {
+          if (server.calls.length !== 1 && server.calls.length !== 3) answerVersion(call);
+        });
+        const rpc = open();
+        const late = assert.rejects(version(rpc, { timeoutMs: 600 }), DeadlineExceededError);
+        await version(rpc);
+        await late;
+        await assert.rejects(version(rpc, { timeoutMs: 50 }), DeadlineExceededError);
+        await version(rpc);
+        assert.equal(server.connections, 1);
       });
 
       it("have one name, whoever notices first", async () => {
