@@ -31,10 +31,7 @@ export function changeAndCount(engine: "podman" | "containerd"): readonly string
 export type Run = (command: readonly string[]) => Promise<string>;
 
 /** Looks at the files a container has, by a way to run commands in it. */
-export async function assertChanged(
-  engine: "podman" | "containerd",
-  run: Run,
-): Promise<void> {
+export async function assertChanged(engine: "podman" | "containerd", run: Run): Promise<void> {
   const isWhole = engine === "containerd";
   const found = (await run(["find", "/data"])).trim().split("\n");
   const stays = isWhole ? ["was-file/in"] : ["was-directory/d"];
