@@ -1,5 +1,6 @@
 import { DataLossError, InvalidArgumentError } from "../errors.js";
 import { BLOCK, checksumOf } from "./blocks.js";
+import { nanosecondsOf } from "./instant.js";
 import type { TarEntryType, TarFile, TarHeader, TarStreamFile } from "./member.js";
 import { encodePax } from "./pax.js";
 
@@ -142,9 +143,11 @@ function encodeHeader(header: TarHeader): Uint8Array {
 }
 
 /** A decimal fraction, as short as it is exact. */
-function secondsOf({ name, modifiedAt, modifiedAtNs }: TarHeader): string {
-  if (Number.isNaN(modifiedAt.getTime())) throw new InvalidArgumentError(`Cannot pack ${name}: its time is no instant`);
-  const ns = modifiedAtNs ?? BigInt(Math.floor(modifiedAt.getTime())) * 1_000_000n;
+function secondsOf(header: TarHeader): string {
+  if (Number.isNaN(header.modifiedAt.getTime())) {
+    throw new InvalidArgumentError(`Cannot pack ${header.name}: its time is no instant`);
+  }
+  const ns = nanosecondsOf(header);
   const digits = String(ns < 0n ? -ns : ns).padStart(10, "0");
   const text = `${digits.slice(0, -9)}.${digits.slice(-9)}`.replace(/\.?0+$/, "");
   return ns < 0n ? `-${text}` : text;

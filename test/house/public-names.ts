@@ -89,6 +89,16 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
       StatusPart TarMember VolumePart
     `),
   },
+  "./crutils": {
+    values: words(`
+      applyRootfsDiff createFileWithLabel createRootfsDiff importCheckpointConfigOnly importCheckpointWithoutConfig
+      readRuntimeFromArchive removeDeletedFiles runtimeSupportsCheckpointRestore runtimeSupportsPodCheckpointRestore
+    `),
+    types: words(`
+      AppliedRootfsDiff ApplyRootfsDiffOptions CheckpointArchive CreatedRootfsDiff LabelledFile ListedChanges OverlayChanges
+      RootfsChange RootfsDiffSource RuntimeSupport RuntimeSupportOptions TwoTrees Unkept
+    `),
+  },
   "./embedded": {
     values: words(`
       createEmbedded ociRuntime simulatedRuntime
