@@ -31,6 +31,7 @@ export type {
   VolumePart,
 } from "./archive/part.js";
 export { type ArchiveSource, type ReadArchiveOptions, readArchive, readArchiveEntries } from "./archive/read.js";
+export { type ArchiveEngine, type ExportArchiveOptions, exportArchive } from "./convert/export-archive.js";
 export {
   type ImportArchiveOptions,
   type ImportedCheckpoint,
