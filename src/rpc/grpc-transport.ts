@@ -10,6 +10,7 @@ import { CallError, Status } from "./call-error.js";
 import { decoding } from "./decoding.js";
 import { encode } from "./encode.js";
 import { GrpcCall } from "./grpc-call.js";
+import { requireWeight } from "./message-weight.js";
 import type { Session } from "./session.js";
 import type { Transport } from "./transport.js";
 
@@ -18,7 +19,8 @@ const LONGEST_TIMEOUT_MS = 99_999_999;
 
 /**
  * Speaks gRPC over one HTTP/2 connection of Node's own, and no more than gRPC: no compression, no interceptors, each byte
- * copied once on its way in and not at all on its way out. Several times as fast as a general client, which is what a socket on the same machine is worth.
+ * copied once on its way in, and on its way out none of many. Several times as fast as a general client, which is what a socket on
+ * the same machine is worth.
  */
 export function grpcTransport(session: Session, maxMessageBytes: number): Transport {
   const open = async (
@@ -58,13 +60,13 @@ export function grpcTransport(session: Session, maxMessageBytes: number): Transp
         call.cancel();
         throw new CallError(Status.internal, "protocol error: more than one message");
       }
-      return { message: decode(method.output, reply) };
+      return { message: decode(method.output, reply, maxMessageBytes) };
     },
     stream: async (method, signal, timeoutMs, header, input) => {
       const call = await open(method, signal, timeoutMs, header);
       send(call, method.input, input).catch((reason: unknown) => call.cancel(reason));
       await call.answered();
-      return { message: receive(call, method.output) };
+      return { message: receive(call, method.output, maxMessageBytes) };
     },
     close: () => session.close(),
   };
@@ -122,17 +124,19 @@ async function send<I extends DescMessage>(
 async function* receive<O extends DescMessage>(
   call: GrpcCall,
   schema: O,
+  maxMessageBytes: number,
 ): AsyncGenerator<MessageShape<O>, void, undefined> {
   try {
     for (let message = await call.receive(); message !== undefined; message = await call.receive()) {
-      yield decode(schema, message);
+      yield decode(schema, message, maxMessageBytes);
     }
   } finally {
     call.cancel();
   }
 }
 
-function decode<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
+function decode<O extends DescMessage>(schema: O, bytes: Uint8Array, maxMessageBytes: number): MessageShape<O> {
+  requireWeight(schema, bytes, maxMessageBytes);
   try {
     return fromBinary(schema, bytes, decoding);
   } catch (reason) {
