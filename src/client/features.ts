@@ -22,7 +22,7 @@ export async function requirePlugin(
   call: CallOptions,
 ): Promise<void> {
   if (!needed) return;
-  const plugin = (await plugins(services, call)).find((one) => one.type === type && one.id === id);
+  const plugin = (await knownPlugins(services, call)).find((one) => one.type === type && one.id === id);
   if (plugin !== undefined && plugin.initError === undefined) return;
   throw new FailedPreconditionError(
     plugin === undefined
@@ -33,14 +33,14 @@ export async function requirePlugin(
 
 /** The platform of the containers the daemon runs: where it says nothing, linux/amd64. */
 export async function daemonPlatform(services: Services, call: CallOptions): Promise<Platform> {
-  const all = await plugins(services, call);
+  const all = await knownPlugins(services, call);
   const platforms = all.find((one) => one.type === "io.containerd.runtime.v2" && one.platforms.length > 0)?.platforms;
   return platforms?.[0] ?? { os: "linux", architecture: "amd64" };
 }
 
 /** The snapshotters the daemon could load. */
 export async function loadedSnapshotters(services: Services, call: CallOptions): Promise<readonly string[]> {
-  const all = await plugins(services, call);
+  const all = await knownPlugins(services, call);
   return all
     .filter(({ type, initError }) => type === "io.containerd.snapshotter.v1" && initError === undefined)
     .map(({ id }) => id);
@@ -48,7 +48,7 @@ export async function loadedSnapshotters(services: Services, call: CallOptions):
 
 /** Whether the daemon's tasks are simulated processes, as those of an embedded containerd may be. */
 export async function simulatesTasks(services: Services, call: CallOptions): Promise<boolean> {
-  const all = await plugins(services, call);
+  const all = await knownPlugins(services, call);
   return all.some(
     ({ type, capabilities }) => type === "io.containerd.runtime.v2" && capabilities.includes(SIMULATED_RUNTIME),
   );
@@ -113,6 +113,7 @@ async function runtimeFeatures(
   }
 }
 
-function plugins(services: Services, call: CallOptions): Promise<readonly Plugin[]> {
+/** The daemon's plugins, asked for once a minute at most. */
+export function knownPlugins(services: Services, call: CallOptions): Promise<readonly Plugin[]> {
   return remember(services, "plugins", () => services.introspection.plugins([], call));
 }

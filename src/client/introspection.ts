@@ -88,11 +88,19 @@ export class Introspection {
     };
   }
 
-  /** Tells where the daemon's content store lies on its host; `undefined` when it does not say. */
+  /** Tells where the daemon's content store lies on its host; `undefined` when it does not say, or content lies elsewhere too. */
   async contentRoot(call: CallOptions = {}): Promise<string | undefined> {
-    const [plugin] = await this.plugins(['type=="io.containerd.content.v1",id==content'], call);
-    return plugin?.exports["root"];
+    return contentRootOf(await this.plugins([`type=="${CONTENT}"`], call));
   }
+}
+
+const CONTENT = "io.containerd.content.v1";
+
+/** What a daemon's plugins say about where its content store lies. */
+export function contentRootOf(plugins: readonly Plugin[]): string | undefined {
+  const stores = plugins.filter(({ type, initError }) => type === CONTENT && initError === undefined);
+  const [store, ...others] = stores;
+  return store?.id === "content" && others.length === 0 ? store.exports["root"] : undefined;
 }
 
 function pluginOf(plugin: PluginMessage): Plugin {

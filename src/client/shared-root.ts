@@ -2,7 +2,8 @@ import { access, constants, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import { isNotImplemented } from "../errors.js";
-import type { ServerInfo } from "./introspection.js";
+import { knownPlugins } from "./features.js";
+import { contentRootOf, type ServerInfo } from "./introspection.js";
 import { remember } from "./remembered.js";
 import type { Services } from "./services.js";
 
@@ -27,7 +28,8 @@ export interface SharedRoot {
 export async function sharedRoot(services: Services, call: CallOptions): Promise<SharedRoot | undefined> {
   if (!services.local) return undefined;
   return remember(services, "shared root", async () => {
-    const [content, server] = await Promise.all([services.introspection.contentRoot(call), serverOf(services, call)]);
+    const [plugins, server] = await Promise.all([knownPlugins(services, call), serverOf(services, call)]);
+    const content = contentRootOf(plugins);
     if (content === undefined || server === undefined) return undefined;
     const { uuid, pidNamespace } = server;
     const root = dirname(content);

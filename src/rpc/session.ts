@@ -73,6 +73,25 @@ export class Session {
     }
   }
 
+  /** Sees that somebody answers at the other end. */
+  async reach(timeoutMs: number): Promise<void> {
+    const session = await this.#open();
+    await new Promise<void>((resolve, reject) => {
+      const fail = (reason: Error) => {
+        clearTimeout(timer);
+        reject(reason);
+      };
+      const late = () => fail(errno("ETIMEDOUT", `no answer after ${timeoutMs} ms`));
+      const timer = setTimeout(late, timeoutMs);
+      session.once("close", () => fail(errno("ECONNRESET", "the connection closed before it was usable")));
+      session.ping((failed) => {
+        if (failed !== null) return fail(failed);
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
   notifyResponseByteRead(): void {
     this.#heardAt = Date.now();
   }
