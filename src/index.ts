@@ -31,6 +31,7 @@ export {
   withRestoreSpec,
   withRestoreSpecEdit,
 } from "./checkpoint/restore-plan.js";
+export type { CheckpointSource } from "./client/checkpoint-source.js";
 export type { CheckpointCall, CheckpointResult } from "./client/checkpointing.js";
 export { Client } from "./client/client.js";
 export { type ConnectOptions, connect, fromEnv } from "./client/connect.js";
@@ -48,7 +49,6 @@ export type { Mount } from "./client/mount.js";
 export type { Namespaces } from "./client/namespaces.js";
 export type { NewTaskOptions } from "./client/new-task.js";
 export type { Process } from "./client/process.js";
-export type { CheckpointSource } from "./client/restoring.js";
 export type { Snapshots } from "./client/snapshots.js";
 export { streamIO } from "./client/stream-io.js";
 export type { Task } from "./client/task.js";

@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
 import type { Client } from "../client/client.js";
-import { connect, fromEnv } from "../client/connect.js";
 import type { RecoveredOperation } from "../client/recovery/recover.js";
 import type { SweepResult } from "../client/recovery/sweep.js";
 import { InvalidArgumentError } from "../errors.js";
@@ -36,6 +35,7 @@ export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv
   }
   const { address, namespace } = values;
   const dryRun = values["dry-run"] === true;
+  const { connect, fromEnv } = await import("../client/connect.js");
   const client = await connect({
     ...fromEnv(env),
     ...(address === undefined ? {} : { address }),

@@ -9,21 +9,28 @@ import type { LeaseManager } from "../leases/lease.js";
 import { RemoteLeases } from "../leases/remote.js";
 import { Rpc } from "../rpc/rpc.js";
 import type { Transport } from "../rpc/transport.js";
+import type { CheckpointSource } from "./checkpoint-source.js";
 import type { Container } from "./container.js";
 import { Containers } from "./containers.js";
 import { Diffs } from "./diffs.js";
 import type { Events, Topic } from "./event-topics.js";
-import { type EventOf, type EventsOptions, publishEvent, subscribe } from "./events.js";
+import type { EventOf, EventsOptions } from "./events.js";
 import { Images } from "./images.js";
 import { Introspection } from "./introspection.js";
 import { Namespaces } from "./namespaces.js";
-import { callOffOperations } from "./operate.js";
-import { type RecoveredOperation, type RecoverOptions, recoverOperations } from "./recovery/recover.js";
-import { type SweepResult, sweepOperations } from "./recovery/sweep.js";
-import { type CheckpointSource, performRestore, type RestoreCall } from "./restoring.js";
+import { once } from "./once.js";
+import type { RecoveredOperation, RecoverOptions } from "./recovery/recover.js";
+import type { SweepResult } from "./recovery/sweep.js";
+import type { RestoreCall } from "./restoring.js";
 import type { Services } from "./services.js";
 import { Snapshots } from "./snapshots.js";
-import { endThaws } from "./thawing.js";
+import { endThaws } from "./thaws.js";
+import { callOffOperations } from "./under-way.js";
+
+const restoring = once(() => import("./restoring.js"));
+const recovering = once(() => import("./recovery/recover.js"));
+const sweeping = once(() => import("./recovery/sweep.js"));
+const events = once(() => import("./events.js"));
 
 /**
  * How a client reaches its daemon.
@@ -136,13 +143,13 @@ export class Client implements AsyncDisposable {
    * @throws {NotFoundError} when the checkpoint or its base image is not here
    * @throws {FailedPreconditionError} when something in it would silently be lost
    */
-  restore(
+  async restore(
     id: string,
     checkpoint: CheckpointSource,
     options: readonly RestoreOption[] = [],
     call: RestoreCall = {},
   ): Promise<Container> {
-    return performRestore(this.#services, id, checkpoint, options, call);
+    return (await restoring()).performRestore(this.#services, id, checkpoint, options, call);
   }
 
   /**
@@ -155,8 +162,8 @@ export class Client implements AsyncDisposable {
    * for (const { containerId, pause } of await client.recover()) console.log(containerId, pause);
    * ```
    */
-  recover(options: RecoverOptions = {}): Promise<readonly RecoveredOperation[]> {
-    return recoverOperations(this.#services, options);
+  async recover(options: RecoverOptions = {}): Promise<readonly RecoveredOperation[]> {
+    return (await recovering()).recoverOperations(this.#services, options);
   }
 
   /**
@@ -168,8 +175,8 @@ export class Client implements AsyncDisposable {
    * const { removed, onHost } = await client.sweep();
    * ```
    */
-  sweep(options: RecoverOptions = {}): Promise<SweepResult> {
-    return sweepOperations(this.#services, options);
+  async sweep(options: RecoverOptions = {}): Promise<SweepResult> {
+    return (await sweeping()).sweepOperations(this.#services, options);
   }
 
   /**
@@ -184,11 +191,11 @@ export class Client implements AsyncDisposable {
    * ```
    * @throws {UnavailableError} when the daemon goes away; events meanwhile are lost
    */
-  events<T extends string = Topic>(
+  async *events<T extends string = Topic>(
     topics: readonly T[] = [],
     options: EventsOptions = {},
   ): AsyncGenerator<EventOf<T>, void, undefined> {
-    return subscribe(this.#services.rpc, topics, options);
+    yield* (await events()).subscribe(this.#services.rpc, topics, options);
   }
 
   /**
@@ -196,12 +203,12 @@ export class Client implements AsyncDisposable {
    *
    * @throws {InvalidArgumentError} when the topic is no path such as `/app/ready`
    */
-  publish<T extends string>(
+  async publish<T extends string>(
     topic: T,
     payload: T extends Topic ? Events[T] | Any : Any,
     call: CallOptions = {},
   ): Promise<void> {
-    return publishEvent(this.#services.rpc, topic, payload, call);
+    await (await events()).publishEvent(this.#services.rpc, topic, payload, call);
   }
 
   /** A client in another namespace, over the same connection; only the client that was connected closes it. */

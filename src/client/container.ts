@@ -7,14 +7,19 @@ import { CRIU_CONFIG_LABEL } from "../checkpoint/criu-config.js";
 import type { CheckpointOption } from "../checkpoint/plan.js";
 import { FailedPreconditionError, isNotFound, NotFoundError } from "../errors.js";
 import type { Spec } from "../oci/runtime-spec.js";
-import { type CheckpointCall, type CheckpointResult, performCheckpoint } from "./checkpointing.js";
+import type { CheckpointCall, CheckpointResult } from "./checkpointing.js";
 import type { ContainerRecord } from "./container-record.js";
 import type { ContainerChanges } from "./containers.js";
 import type { Image } from "./image.js";
-import { createTask, type NewTaskOptions } from "./new-task.js";
+import type { NewTaskOptions } from "./new-task.js";
+import { once } from "./once.js";
 import type { Services } from "./services.js";
 import { unpackSpec } from "./spec-any.js";
-import { findTask, type Task } from "./task.js";
+import type { Task } from "./task.js";
+
+const checkpointing = once(() => import("./checkpointing.js"));
+const creating = once(() => import("./new-task.js"));
+const held = once(() => import("./task.js"));
 
 /**
  * How a container is removed.
@@ -77,6 +82,7 @@ export class Container {
    * @throws {NotFoundError} when it has none
    */
   async task(call: CallOptions = {}): Promise<Task> {
+    const { findTask } = await held();
     return (await findTask(this.#services, this.id, call)).task;
   }
 
@@ -91,8 +97,8 @@ export class Container {
    * @throws {AlreadyExistsError} when there is one
    * @throws {NotFoundError} when the container is gone
    */
-  newTask(options: NewTaskOptions = {}): Promise<Task> {
-    return createTask(this.#services, this.id, options);
+  async newTask(options: NewTaskOptions = {}): Promise<Task> {
+    return (await creating()).createTask(this.#services, this.id, options);
   }
 
   /**
@@ -109,12 +115,12 @@ export class Container {
    * @throws {FailedPreconditionError} when the container is not in a state to be checkpointed, or criu refuses
    * @throws {NotFoundError} when the container, or its base image that was asked for, is gone
    */
-  checkpoint(
+  async checkpoint(
     ref: string,
     options: readonly CheckpointOption[] = [],
     call: CheckpointCall = {},
   ): Promise<CheckpointResult> {
-    return performCheckpoint(this.#services, this.id, ref, options, call);
+    return (await checkpointing()).performCheckpoint(this.#services, this.id, ref, options, call);
   }
 
   /**

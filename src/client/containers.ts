@@ -6,12 +6,16 @@ import {
 import type { CallOptions } from "../call-options.js";
 import { InvalidArgumentError, isNotImplemented } from "../errors.js";
 import type { Spec } from "../oci/runtime-spec.js";
-import { Container } from "./container.js";
+import type { Container } from "./container.js";
 import { type ContainerRecord, containerInit, containerRecord, type NewContainerRecord } from "./container-record.js";
-import { type CreateContainerOptions, createContainer } from "./create-container.js";
+import type { CreateContainerOptions } from "./create-container.js";
+import { once } from "./once.js";
 import type { Services } from "./services.js";
-import { packSpec } from "./spec-any.js";
 import { labelChanges, present, requireSame } from "./wire.js";
+
+const held = once(() => import("./container.js"));
+const creating = once(() => import("./create-container.js"));
+const specs = once(() => import("./spec-any.js"));
 
 /**
  * What to change about a container's record; the rest stays.
@@ -47,7 +51,7 @@ export class Containers {
    */
   async get(id: string, call: CallOptions = {}): Promise<Container> {
     const record = await this.info(id, call);
-    return new Container(this.#services, record.id);
+    return this.#container(record.id);
   }
 
   /**
@@ -66,7 +70,7 @@ export class Containers {
    * @see https://github.com/containerd/containerd/blob/v2.1.4/pkg/filters/filter.go
    */
   async *list(filters: readonly string[] = [], call: CallOptions = {}): AsyncGenerator<Container, void, undefined> {
-    for await (const { id } of this.records(filters, call)) yield new Container(this.#services, id);
+    for await (const { id } of this.records(filters, call)) yield await this.#container(id);
   }
 
   /** Lists containers as {@link Containers.list} does, as what is recorded about them. */
@@ -100,8 +104,8 @@ export class Containers {
    * @throws {NotFoundError} when there is no such image
    * @throws {InvalidArgumentError} when the id or a label cannot be
    */
-  create(id: string, options: CreateContainerOptions, call: CallOptions = {}): Promise<Container> {
-    return createContainer(this.#services, id, options, call);
+  async create(id: string, options: CreateContainerOptions, call: CallOptions = {}): Promise<Container> {
+    return (await creating()).createContainer(this.#services, id, options, call);
   }
 
   /**
@@ -111,6 +115,8 @@ export class Containers {
    * @throws {InvalidArgumentError} when the record cannot be
    */
   async register(record: NewContainerRecord, call: CallOptions = {}): Promise<Container> {
+    // Before the call: what it makes would be there although the call fails.
+    const { Container } = await held();
     const input = { container: containerInit(record) };
     const reply = await this.#services.rpc.unary(ContainersService.method.create, input, call);
     return new Container(this.#services, recordOf(record.id, reply.container).id);
@@ -134,7 +140,7 @@ export class Containers {
       id,
       labels,
       extensions: { ...extensions },
-      ...(spec === undefined ? {} : { spec: packSpec(spec) }),
+      ...(spec === undefined ? {} : { spec: (await specs()).packSpec(spec) }),
       ...(image === undefined ? {} : { image }),
       ...(snapshotKey === undefined ? {} : { snapshotKey }),
     };
@@ -152,8 +158,14 @@ export class Containers {
    * @throws {FailedPreconditionError} when it still has a task
    * @throws {NotFoundError} when there is none of that id
    */
-  delete(id: string, options: { readonly snapshot?: boolean | undefined } & CallOptions = {}): Promise<void> {
-    return new Container(this.#services, id).delete(options);
+  async delete(id: string, options: { readonly snapshot?: boolean | undefined } & CallOptions = {}): Promise<void> {
+    const container = await this.#container(id);
+    await container.delete(options);
+  }
+
+  async #container(id: string): Promise<Container> {
+    const { Container } = await held();
+    return new Container(this.#services, id);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Image as ImageMessage } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { withDeadline } from "../content/deadline.js";
-import { checkImage, type PlatformCheck } from "../content/image-check.js";
+import type { PlatformCheck } from "../content/image-check.js";
 import {
   type ImageOptions,
   type ImageRootFS,
@@ -11,7 +11,7 @@ import {
 } from "../content/image-manifest.js";
 import { imagePlatforms } from "../content/image-platforms.js";
 import { imageSize } from "../content/image-size.js";
-import { type ImageUsage, imageUsage } from "../content/image-usage.js";
+import type { ImageUsage } from "../content/image-usage.js";
 import type { PlatformChoice } from "../content/platform-choice.js";
 import { type Node, type WalkOptions, walk } from "../content/walk.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
@@ -21,9 +21,13 @@ import type { Manifest } from "../oci/manifest.js";
 import type { Platform } from "../oci/platform.js";
 import { daemonPlatform, loadedSnapshotters } from "./features.js";
 import type { ImageChanges } from "./images.js";
+import { once } from "./once.js";
 import type { Services } from "./services.js";
-import { isCommitted } from "./unpack.js";
-import { descriptorOf, mapOf, recordedAt } from "./wire.js";
+import { descriptorOf, mapOf, present, recordedAt, requireSame } from "./wire.js";
+
+const checking = once(() => import("../content/image-check.js"));
+const measuring = once(() => import("../content/image-usage.js"));
+const unpacking = once(() => import("./unpack.js"));
 
 /** An image's record as it was read: plain facts, and ways to go on from there. */
 export class Image {
@@ -121,6 +125,7 @@ export class Image {
   ): Promise<ImageUsage> {
     const { snapshots = false, ...choice } = options;
     const ofDaemon = (choice.manifestLimit ?? 0) > 0;
+    const { imageUsage } = await measuring();
     return imageUsage(this.#services.content, this.target, {
       ...(ofDaemon ? await this.#onPlatform(choice) : choice),
       ...(snapshots ? { snapshots: (snapshotter) => this.#services.snapshots(snapshotter) } : {}),
@@ -139,6 +144,7 @@ export class Image {
     const { snapshotters, ...choice } = options;
     const { platform: _, ...call } = choice;
     const asked = snapshotters ?? (await loadedSnapshotters(this.#services, call));
+    const [{ checkImage }, { isCommitted }] = await Promise.all([checking(), unpacking()]);
     const unpackedInto = async (chainId: Digest): Promise<readonly string[]> => {
       const committed = await Promise.all(asked.map((name) => isCommitted(this.#services, name, chainId, call)));
       return asked.filter((_name, at) => committed[at]);
@@ -169,4 +175,17 @@ export class Image {
       ? { ...options, platform: await daemonPlatform(this.#services, options) }
       : options;
   }
+}
+
+/** The image of a reply, when that is about what was asked. */
+export function imageOf(
+  services: Services,
+  name: string,
+  message: ImageMessage | undefined,
+  target?: Descriptor,
+): Image {
+  const image = new Image(services, present(message, "an image"));
+  requireSame(image.name, name, "image");
+  if (target !== undefined) requireSame(image.target.digest, target.digest, `the target of image ${name}:`);
+  return image;
 }

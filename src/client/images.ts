@@ -1,17 +1,24 @@
-import { type Image as ImageMessage, Images as ImagesService } from "../api/services/images/v1/images_pb.js";
+import { Images as ImagesService } from "../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../call-options.js";
 import type { NamedTarget } from "../content/archive/image-name.js";
 import type { Provider } from "../content/store.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
-import { readFileChunks, writeWholeFile } from "./archive-file.js";
-import { Image } from "./image.js";
-import { type CopyImagesOptions, copyImages, copyTargets } from "./image-copy.js";
-import { type ExportImagesOptions, exportImages } from "./image-export.js";
-import { type ImportImagesOptions, importImages } from "./image-import.js";
+import type { Image } from "./image.js";
+import type { CopyImagesOptions } from "./image-copy.js";
+import type { ExportImagesOptions } from "./image-export.js";
+import type { ImportImagesOptions } from "./image-import.js";
 import type { ImageOrigin } from "./image-travel.js";
+import { once } from "./once.js";
 import type { Services } from "./services.js";
-import { descriptorInit, labelChanges, present, requireSame } from "./wire.js";
+import { descriptorInit, labelChanges } from "./wire.js";
+
+// Always before the call: what a call makes is there although loading fails.
+const held = once(() => import("./image.js"));
+const files = once(() => import("./archive-file.js"));
+const exporting = once(() => import("./image-export.js"));
+const importing = once(() => import("./image-import.js"));
+const copying = once(() => import("./image-copy.js"));
 
 /**
  * What to change about an image; the rest stays.
@@ -40,8 +47,9 @@ export class Images {
    * @throws {NotFoundError} when there is no image of that name
    */
   async get(name: string, call: CallOptions = {}): Promise<Image> {
+    const { imageOf } = await held();
     const reply = await this.#services.rpc.unary(ImagesService.method.get, { name }, call);
-    return this.#image(name, reply.image);
+    return imageOf(this.#services, name, reply.image);
   }
 
   /**
@@ -51,6 +59,7 @@ export class Images {
    */
   async *list(filters: readonly string[] = [], call: CallOptions = {}): AsyncGenerator<Image, void, undefined> {
     const reply = await this.#services.rpc.unary(ImagesService.method.list, { filters: [...filters] }, call);
+    const { Image } = await held();
     for (const image of reply.images) yield new Image(this.#services, image);
   }
 
@@ -64,9 +73,10 @@ export class Images {
     target: Descriptor,
     options: { readonly labels?: Labels | undefined } & CallOptions = {},
   ): Promise<Image> {
+    const { imageOf } = await held();
     const image = { name, target: descriptorInit(target), labels: { ...options.labels } };
     const reply = await this.#services.rpc.unary(ImagesService.method.create, { image }, options);
-    return this.#image(name, reply.image, target);
+    return imageOf(this.#services, name, reply.image, target);
   }
 
   /**
@@ -76,6 +86,7 @@ export class Images {
    * @throws {InvalidArgumentError} when nothing is to be changed
    */
   async update(name: string, changes: ImageChanges, call: CallOptions = {}): Promise<Image> {
+    const { imageOf } = await held();
     const { labels, paths } = labelChanges(changes.labels ?? {});
     const { target } = changes;
     if (target !== undefined) paths.push("target");
@@ -84,7 +95,7 @@ export class Images {
     // Containerd up to 2.1 dies of a request without a target, even when the mask does not name it.
     const image = { name, labels, target: target === undefined ? {} : descriptorInit(target) };
     const reply = await this.#services.rpc.unary(ImagesService.method.update, { image, updateMask: { paths } }, call);
-    return this.#image(name, reply.image, target);
+    return imageOf(this.#services, name, reply.image, target);
   }
 
   /**
@@ -107,11 +118,11 @@ export class Images {
    * @throws {NotFoundError} when an image, or some of its content, is not here; before the first byte
    * @throws {DataLossError} when content is damaged
    */
-  export(
+  async *export(
     refs: string | readonly string[],
     options: ExportImagesOptions = {},
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    return exportImages(this.#services, listOf(refs), options);
+    yield* (await exporting()).exportImages(this.#services, listOf(refs), options);
   }
 
   /**
@@ -121,8 +132,8 @@ export class Images {
    * @throws {NotFoundError} when an image, or some of its content, is not here
    * @throws {DataLossError} when content is damaged
    */
-  exportFile(path: string, refs: string | readonly string[], options: ExportImagesOptions = {}): Promise<void> {
-    return writeWholeFile(path, this.export(refs, options));
+  async exportFile(path: string, refs: string | readonly string[], options: ExportImagesOptions = {}): Promise<void> {
+    await (await files()).writeWholeFile(path, this.export(refs, options));
   }
 
   /**
@@ -138,8 +149,8 @@ export class Images {
    * @throws {NotFoundError} when something that is meant is neither in the archive nor here
    * @throws {InvalidArgumentError} when an image has no name, or the archive holds what no image archive does
    */
-  import(archive: AsyncIterable<Uint8Array>, options: ImportImagesOptions = {}): Promise<readonly Image[]> {
-    return importImages(this.#services, archive, options);
+  async import(archive: AsyncIterable<Uint8Array>, options: ImportImagesOptions = {}): Promise<readonly Image[]> {
+    return (await importing()).importImages(this.#services, archive, options);
   }
 
   /**
@@ -147,8 +158,9 @@ export class Images {
    *
    * @throws {NotFoundError} when there is no such file; else what `import` throws
    */
-  importFile(path: string, options: ImportImagesOptions = {}): Promise<readonly Image[]> {
-    return importImages(this.#services, readFileChunks(path), options);
+  async importFile(path: string, options: ImportImagesOptions = {}): Promise<readonly Image[]> {
+    const { readFileChunks } = await files();
+    return this.import(readFileChunks(path), options);
   }
 
   /**
@@ -171,20 +183,14 @@ export class Images {
   ): Promise<readonly Image[]>;
   /** Copies images from any provider, such as a `LayoutStore`, and gives them names. */
   copyFrom(provider: Provider, images: readonly NamedTarget[], options?: CopyImagesOptions): Promise<readonly Image[]>;
-  copyFrom(
+  async copyFrom(
     from: ImageOrigin | Provider,
     what: string | readonly string[] | readonly NamedTarget[],
     options: CopyImagesOptions = {},
   ): Promise<readonly Image[]> {
+    const { copyImages, copyTargets } = await copying();
     if ("read" in from) return copyTargets(this.#services, from, what as readonly NamedTarget[], options);
     return copyImages(this.#services, from, listOf(what as string | readonly string[]), options);
-  }
-
-  #image(name: string, message: ImageMessage | undefined, target?: Descriptor): Image {
-    const image = new Image(this.#services, present(message, "an image"));
-    requireSame(image.name, name, "image");
-    if (target !== undefined) requireSame(image.target.digest, target.digest, `the target of image ${name}:`);
-    return image;
   }
 }
 

@@ -1,5 +1,4 @@
 import {
-  CanceledError,
   CheckpointInProgressError,
   type ContainerdError,
   DeadlineExceededError,
@@ -10,27 +9,12 @@ import {
   isNotFound,
   type OperationFailure,
 } from "../errors.js";
-import type { Transport } from "../rpc/transport.js";
 import { Operation, type OperationOptions, type OperationSubject } from "./operation.js";
 import { useGuardian } from "./recovery/guardian.js";
 import { operationsHere } from "./recovery/owner.js";
 import { takeTurn } from "./recovery/queue.js";
 import type { Services } from "./services.js";
-
-interface UnderWay {
-  readonly callOff: (reason: Error) => void;
-  readonly over: Promise<unknown>;
-}
-
-const underWay = new WeakMap<Transport, Set<UnderWay>>();
-
-/** Calls off what is under way over a connection, and waits until each has cleaned up: nobody could do it afterwards. */
-export async function callOffOperations(transport: Transport): Promise<void> {
-  const operations = [...(underWay.get(transport) ?? [])];
-  const reason = new CanceledError("The client was closed");
-  for (const { callOff } of operations) callOff(reason);
-  await Promise.allSettled(operations.map(({ over }) => over));
-}
+import { underWayOver } from "./under-way.js";
 
 interface Ended<T> {
   readonly result: T;
@@ -51,9 +35,7 @@ export async function operate<T>(
   const callingOff = new AbortController();
   const callOff = (reason: Error) => callingOff.abort(reason);
   const over = run(services, subject, options, body, callingOff.signal, callOff);
-  const { transport } = services.rpc;
-  const operations = underWay.get(transport) ?? new Set();
-  underWay.set(transport, operations);
+  const operations = underWayOver(services.rpc.transport);
   const entry = { callOff, over };
   operations.add(entry);
   try {

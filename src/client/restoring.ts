@@ -2,14 +2,12 @@ import { unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import { CRIU_CONFIG_ANNOTATION, CRIU_CONFIG_LABEL, criuConfigText } from "../checkpoint/criu-config.js";
-import { type Checkpoint, checkpointName, readCheckpoint } from "../checkpoint/document.js";
+import type { Checkpoint } from "../checkpoint/document.js";
 import { planRestore, type RestoreOption, type RestorePlan } from "../checkpoint/restore-plan.js";
-import { FailedPreconditionError, isAlreadyExists } from "../errors.js";
-import type { Descriptor } from "../oci/descriptor.js";
+import { isAlreadyExists } from "../errors.js";
 import type { Spec } from "../oci/runtime-spec.js";
+import { type CheckpointSource, resolveCheckpoint } from "./checkpoint-source.js";
 import type { Container } from "./container.js";
-import { requireThawable } from "./dump-kind.js";
-import type { Image } from "./image.js";
 import { operate } from "./operate.js";
 import type { Operation } from "./operation.js";
 import { type OperationProgress, Progress } from "./progress.js";
@@ -19,9 +17,6 @@ import { restoredCgroup } from "./restored-cgroup.js";
 import type { Services } from "./services.js";
 import { packSpec } from "./spec-any.js";
 import { unpackImage } from "./unpack.js";
-
-/** A checkpoint, the image it is registered as, or that image's name. */
-export type CheckpointSource = Checkpoint | Image | string;
 
 /**
  * What the caller of a restore may set beside its options. `timeoutMs` bounds the whole operation, not one call.
@@ -61,34 +56,6 @@ export async function performRestore(
     },
   );
   return result;
-}
-
-/** Reads the checkpoint a caller named in one way or another. */
-export async function resolveCheckpoint(
-  services: Services,
-  source: CheckpointSource,
-  call: CallOptions,
-): Promise<Checkpoint> {
-  if (typeof source !== "string" && "others" in source) return source;
-  const image = typeof source === "string" ? await services.images.get(source, call) : source;
-  return { ...(await readCheckpoint(services.content, image.target, call)), ref: image.name };
-}
-
-/** The dump to thaw a task from. */
-export async function resolveTaskCheckpoint(
-  services: Services,
-  source: CheckpointSource,
-  call: CallOptions,
-): Promise<Descriptor> {
-  const checkpoint = await resolveCheckpoint(services, source, call);
-  const { task } = checkpoint;
-  if (task === undefined) {
-    throw new FailedPreconditionError(`Cannot thaw a task from ${checkpointName(checkpoint)}: it holds none`, {
-      hint: "Checkpoint with withCheckpointTask() to save the task's memory.",
-    });
-  }
-  await requireThawable(services, task, checkpointName(checkpoint), call);
-  return task;
 }
 
 async function make(

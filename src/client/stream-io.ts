@@ -1,9 +1,8 @@
-import { tmpdir } from "node:os";
 import type { Readable, Writable } from "node:stream";
-import { FailedPreconditionError, InvalidArgumentError, isFailedPrecondition } from "../errors.js";
-import { FIFO_ROOT, type FifoDirectory, makeFifos, openFifoReader, openFifoWriter } from "./fifo.js";
-import type { IOContext, OpenIO, TaskIO } from "./task-io.js";
-import { InputStream, OutputStream } from "./task-streams.js";
+import { once } from "./once.js";
+import type { TaskIO } from "./task-io.js";
+
+const pipes = once(() => import("./fifo-streams.js"));
 
 /**
  * Streams of the caller's; each is left open when the process ends.
@@ -38,109 +37,5 @@ export interface StreamIOOptions {
  * ```
  */
 export function streamIO(options: StreamIOOptions = {}): TaskIO {
-  return { open: (context) => openStreams(options, context) };
-}
-
-async function openStreams(options: StreamIOOptions, context: IOContext): Promise<OpenIO> {
-  const { containerId, local, terminal } = context;
-  if (!local) {
-    throw new FailedPreconditionError(
-      `Cannot connect streams to container ${containerId}: the daemon is not known to run on this machine`,
-      {
-        hint: "Streams go through named pipes, which both sides must see. Use fileIO() with a path on the daemon's host, or nullIO().",
-      },
-    );
-  }
-  if (terminal && options.stderr !== undefined) {
-    throw new InvalidArgumentError(
-      `Cannot give container ${containerId} a stderr: with a terminal there is only stdout`,
-    );
-  }
-  const names = [...(options.stdin === undefined ? [] : ["stdin"]), "stdout", ...(terminal ? [] : ["stderr"])];
-  const fifos = await makeFifosIn(options.directory, names);
-  const streams = new Streams(fifos);
-  try {
-    return streams.open(options, terminal);
-  } catch (reason) {
-    await streams.close();
-    throw reason;
-  }
-}
-
-/** Only root has a share in containerd's own place; an embedded containerd needs none. */
-async function makeFifosIn(directory: string | undefined, names: readonly string[]): Promise<FifoDirectory> {
-  if (directory !== undefined) return makeFifos(directory, names);
-  try {
-    return await makeFifos(FIFO_ROOT, names);
-  } catch (reason) {
-    if (!isFailedPrecondition(reason)) throw reason;
-    return makeFifos(tmpdir(), names);
-  }
-}
-
-class Streams {
-  readonly #fifos: FifoDirectory;
-  readonly #outputs: OutputStream[] = [];
-  #input: InputStream | undefined;
-  #closed: Promise<void> | undefined;
-
-  constructor(fifos: FifoDirectory) {
-    this.#fifos = fifos;
-  }
-
-  open(options: StreamIOOptions, terminal: boolean): OpenIO {
-    const stdout = this.#output("stdout", options.stdout);
-    const stderr = terminal ? undefined : this.#output("stderr", options.stderr);
-    if (options.stdin !== undefined) {
-      const source = options.stdin === "pipe" ? undefined : options.stdin;
-      this.#input = new InputStream(openFifoWriter(this.#fifos.path("stdin")), source);
-    }
-    const input = this.#input;
-    return {
-      request: {
-        stdin: input === undefined ? "" : this.#fifos.path("stdin"),
-        stdout: this.#fifos.path("stdout"),
-        stderr: terminal ? "" : this.#fifos.path("stderr"),
-        terminal,
-      },
-      ...(input?.handedOut === undefined ? {} : { stdin: input.handedOut }),
-      ...(stdout.handedOut === undefined ? {} : { stdout: stdout.handedOut }),
-      ...(stderr?.handedOut === undefined ? {} : { stderr: stderr.handedOut }),
-      started: (closeStdin) => {
-        for (const output of this.#outputs) output.armEnd();
-        input?.closeWith(closeStdin);
-        void this.#removeAtEnd();
-      },
-      finish: async () => {
-        await Promise.all(this.#outputs.map((output) => output.finish()));
-        input?.stop();
-      },
-      close: () => this.close(),
-    };
-  }
-
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
-  }
-
-  async #close(): Promise<void> {
-    this.#input?.stop();
-    for (const output of this.#outputs) output.stop();
-    await this.#fifos.remove();
-    for (const stream of [this.#input, ...this.#outputs]) if (stream?.fault !== undefined) throw stream.fault;
-  }
-
-  /** The process may be removed through another object than the one that made it: nobody calls close() then. */
-  async #removeAtEnd(): Promise<void> {
-    await Promise.all(this.#outputs.map(({ ended }) => ended));
-    // Should it fail, close() tries again and says so.
-    await this.#fifos.remove().catch(() => {});
-  }
-
-  #output(name: string, sink: Writable | undefined): OutputStream {
-    const output = new OutputStream(openFifoReader(this.#fifos.path(name)), sink);
-    this.#outputs.push(output);
-    return output;
-  }
+  return { open: async (context) => (await pipes()).openStreams(options, context) };
 }

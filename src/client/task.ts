@@ -18,7 +18,7 @@ import type { Services } from "./services.js";
 import { fromShim } from "./shim-errors.js";
 import { packResources } from "./spec-any.js";
 import type { OpenIO } from "./task-io.js";
-import { endThaw } from "./thawing.js";
+import { endThaw } from "./thaws.js";
 import { dateOf, descriptorOf, present, recordedAt } from "./wire.js";
 
 const LOOK_MS = 5_000;

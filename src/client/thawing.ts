@@ -3,7 +3,6 @@ import type { CallOptions } from "../call-options.js";
 import { withDeadline } from "../content/deadline.js";
 import { CanceledError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import type { Transport } from "../rpc/transport.js";
 import { CleanUp, type Undo } from "./clean-up.js";
 import { DumpArchive } from "./dump-archive.js";
 import { type DumpDirectory, makeDumpDirectory } from "./dump-directory.js";
@@ -13,22 +12,11 @@ import { newOperationId } from "./operation-id.js";
 import { operationsHere } from "./recovery/owner.js";
 import type { Services } from "./services.js";
 import { sharedRoot } from "./shared-root.js";
+import { registerThaw, type Thaw } from "./thaws.js";
 import { together } from "./together.js";
 import { workLabels } from "./under-lease.js";
 
 const LEASE_MS = 60_000;
-
-/** A dump as files in a directory of ours, for a task to be thawed from. */
-export interface Thaw {
-  /** Where the files lie; they are all there when `unpacked` resolves. */
-  readonly images: string;
-  /** Resolves when all is there, and is what it should be. */
-  readonly unpacked: Promise<void>;
-  /** Takes it away. Happens by itself when the task has started or is removed, and when the client is closed. */
-  end(): Promise<void>;
-}
-
-const thaws = new WeakMap<Transport, Map<string, Set<Thaw>>>();
 
 /**
  * Begins to unpack a dump for a container's task, where the daemon's files are ours too; the daemon itself would leave a copy
@@ -59,23 +47,11 @@ export async function beginThaw(
       await cleanUp.run(false);
       return undefined;
     }
-    return register(services, containerId, startThaw(archive, directory, cleanUp, call));
+    return registerThaw(services, containerId, startThaw(archive, directory, cleanUp, call));
   } catch (reason) {
     await cleanUp.run(true);
     throw reason;
   }
-}
-
-/** A task has started, or is gone: what it was to be thawed from is of no more use. */
-export async function endThaw(services: Services, containerId: string): Promise<void> {
-  const ours = thaws.get(services.rpc.transport)?.get(keyOf(services, containerId)) ?? [];
-  await Promise.all([...ours].map((thaw) => thaw.end()));
-}
-
-/** The connection is about to be closed, and nobody could take away afterwards what lies there for tasks to be started. */
-export async function endThaws(transport: Transport): Promise<void> {
-  const all = [...(thaws.get(transport)?.values() ?? [])].flatMap((ours) => [...ours]);
-  await Promise.all(all.map((thaw) => thaw.end()));
 }
 
 async function openArchive(
@@ -139,27 +115,4 @@ async function unpack(archive: DumpArchive, directory: DumpDirectory, call: Call
   } catch (reason) {
     throw await explainFull(reason, directory);
   }
-}
-
-/** Until it ends it can be found by its container. */
-function register(services: Services, containerId: string, thaw: Thaw): Thaw {
-  const { transport } = services.rpc;
-  const key = keyOf(services, containerId);
-  const here = thaws.get(transport) ?? new Map<string, Set<Thaw>>();
-  const ours = here.get(key) ?? new Set<Thaw>();
-  thaws.set(transport, here.set(key, ours));
-  const registered: Thaw = {
-    ...thaw,
-    end: async () => {
-      await thaw.end();
-      ours.delete(registered);
-      if (ours.size === 0 && here.get(key) === ours) here.delete(key);
-    },
-  };
-  ours.add(registered);
-  return registered;
-}
-
-function keyOf({ namespace }: Services, containerId: string): string {
-  return `${namespace}/${containerId}`;
 }

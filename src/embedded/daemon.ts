@@ -1,9 +1,9 @@
 import type { Any } from "@bufbuild/protobuf/wkt";
 import type { Mount } from "../api/types/mount_pb.js";
 import type { Store } from "../content/store.js";
+import type { Tree } from "../tree/tree.js";
 import type { RecordKinds } from "./metadata/record-kinds.js";
 import type { Snapshotter } from "./snapshots/snapshotter.js";
-import type { Tree } from "./snapshots/tree.js";
 
 /**
  * Records of one kind in one namespace. What changes them returns when the change is on disk, where there is one; between two

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { ContentCreateSchema, ContentDeleteSchema } from "../api/events/content_pb.js";
 import type { Mount } from "../api/types/mount_pb.js";
+import type { Tree } from "../tree/tree.js";
 import { packAny } from "../typeurl.js";
 import { CollectionSchedule } from "./collector/collection-schedule.js";
 import { collectGarbage } from "./collector/collector.js";
@@ -14,7 +15,6 @@ import { Metadata } from "./metadata/metadata.js";
 import type { RecordFiles } from "./metadata/record-files.js";
 import type { RecordKinds } from "./metadata/record-kinds.js";
 import { Snapshotters } from "./snapshots/snapshotters.js";
-import type { Tree } from "./snapshots/tree.js";
 import { StateDirectory } from "./state-directory.js";
 
 /** Where a daemon keeps what. */

@@ -30,7 +30,6 @@ export class CallError extends Error {
   readonly code: number;
   /** What the peer said, as it said it. */
   readonly rawMessage: string;
-  readonly metadata: Headers = new Headers();
   readonly details: readonly unknown[] = [];
   override readonly cause: unknown;
 
@@ -39,6 +38,11 @@ export class CallError extends Error {
     this.code = code;
     this.rawMessage = message;
     this.cause = cause;
+  }
+
+  /** None is kept. */
+  get metadata(): Headers {
+    return new Headers();
   }
 }
 

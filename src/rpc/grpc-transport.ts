@@ -26,16 +26,14 @@ export function grpcTransport(session: Session, maxMessageBytes: number): Transp
     method: DescMethod,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
-    header: Headers | undefined,
+    header: Headers | Readonly<Record<string, string>> | undefined,
   ): Promise<GrpcCall> => {
     signal?.throwIfAborted();
     const headers: Record<string, string> = { "content-type": "application/grpc+proto", te: "trailers" };
     if (timeoutMs !== undefined) {
       headers["grpc-timeout"] = `${Math.min(Math.max(Math.ceil(timeoutMs), 0), LONGEST_TIMEOUT_MS)}m`;
     }
-    header?.forEach((value, name) => {
-      headers[name] = value;
-    });
+    for (const [name, value] of fields(header)) headers[name] = value;
     const startedAt = performance.now();
     const stream = await within(
       session.request("POST", `/${method.parent.typeName}/${method.name}`, headers),
@@ -71,6 +69,10 @@ export function grpcTransport(session: Session, maxMessageBytes: number): Transp
     },
     close: () => session.close(),
   };
+}
+
+function fields(header: Headers | Readonly<Record<string, string>> = {}): Iterable<[string, string]> {
+  return Symbol.iterator in header ? (header as Headers) : Object.entries(header);
 }
 
 /** Waits for a stream to be opened no longer than the call may take; one that comes later is closed. */

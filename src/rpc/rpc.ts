@@ -8,7 +8,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { CallOptions } from "../call-options.js";
-import { DeadlineExceededError } from "../errors.js";
+import { DeadlineExceededError, InvalidArgumentError } from "../errors.js";
 import { type Duplex, DuplexCall } from "./duplex.js";
 import { isRefusedStream, toContainerdError } from "./status.js";
 import type { Transport } from "./transport.js";
@@ -39,10 +39,11 @@ export class Rpc {
     input: MessageInitShape<I>,
     call: CallOptions = {},
   ): Promise<MessageShape<O>> {
+    const header = this.header(call);
     for (let attempt = 1; ; attempt++) {
       call.signal?.throwIfAborted();
       try {
-        const reply = await this.transport.unary(method, call.signal, call.timeoutMs, this.header(call), input);
+        const reply = await this.transport.unary(method, call.signal, call.timeoutMs, header, input);
         return reply.message;
       } catch (reason) {
         if (attempt < REFUSED_TRIES && isRefusedStream(reason)) continue;
@@ -57,6 +58,7 @@ export class Rpc {
     input: MessageInitShape<I>,
     call: CallOptions = {},
   ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    const header = this.header(call);
     for (let attempt = 1; ; attempt++) {
       call.signal?.throwIfAborted();
       // connect drops the iterator's return(): only a signal of our own ends the call at the server.
@@ -65,7 +67,7 @@ export class Rpc {
       call.signal?.addEventListener("abort", forward, { once: true });
       let received = false;
       try {
-        const reply = await this.transport.stream(method, stop.signal, call.timeoutMs, this.header(call), once(input));
+        const reply = await this.transport.stream(method, stop.signal, call.timeoutMs, header, once(input));
         for await (const message of reply.message) {
           received = true;
           yield message;
@@ -86,18 +88,19 @@ export class Rpc {
     method: DescMethodBiDiStreaming<I, O>,
     call: CallOptions = {},
   ): Duplex<MessageInitShape<I>, MessageShape<O>> {
+    const header = this.header(call);
     return new DuplexCall<MessageInitShape<I>, MessageShape<O>>({
       signal: call.signal,
-      open: (input, signal) => this.transport.stream(method, signal, call.timeoutMs, this.header(call), input),
+      open: (input, signal) => this.transport.stream(method, signal, call.timeoutMs, header, input),
       mayRetry: (reason, attempt) => attempt < REFUSED_TRIES && isRefusedStream(reason),
       translate: (reason) => this.translate(reason, method, call),
     });
   }
 
-  private header(call: CallOptions): Headers {
-    const header = new Headers({ "containerd-namespace": this.namespace });
-    if (call.lease !== undefined) header.set("containerd-lease", call.lease.id);
-    return header;
+  /** Not `Headers`: the first use of that loads all of Node's fetch. */
+  private header({ lease }: CallOptions): Readonly<Record<string, string>> {
+    const header = { "containerd-namespace": printable(this.namespace, "a namespace") };
+    return lease === undefined ? header : { ...header, "containerd-lease": printable(lease.id, "a lease") };
   }
 
   private translate(reason: unknown, method: DescMethod, call: CallOptions): unknown {
@@ -113,6 +116,12 @@ export class Rpc {
     }
     return error;
   }
+}
+
+/** Node sends the lower byte of any other character, which may be somebody else's name. */
+function printable(value: string, what: string): string {
+  if (/^[\x20-\x7e]*$/.test(value)) return value;
+  throw new InvalidArgumentError(`Cannot name ${what} ${JSON.stringify(value)}: expected printable ASCII`);
 }
 
 async function* once<T>(value: T): AsyncGenerator<T, void, undefined> {

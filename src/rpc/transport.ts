@@ -40,7 +40,7 @@ export interface Transport {
     method: DescMethodUnary<I, O>,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
-    header: Headers | undefined,
+    header: Headers | Readonly<Record<string, string>> | undefined,
     input: MessageInitShape<I>,
   ): Promise<UnaryReply<O>>;
   /** Sends and receives any number of messages. */
@@ -48,7 +48,7 @@ export interface Transport {
     method: DescMethodStreaming<I, O>,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
-    header: Headers | undefined,
+    header: Headers | Readonly<Record<string, string>> | undefined,
     input: AsyncIterable<MessageInitShape<I>>,
   ): Promise<StreamReply<O>>;
   /** Closes the connection for good, when the transport holds one. */

@@ -33,6 +33,8 @@ export interface TarHeader {
   readonly gid: number;
   /** When the content last changed, to the millisecond. */
   readonly modifiedAt: Date;
+  /** The same in nanoseconds since 1970, where it is finer than a millisecond. */
+  readonly modifiedAtNs?: bigint | undefined;
   /** What a link points to. */
   readonly linkName?: string;
   /** Which device it is; absent for all but devices. */

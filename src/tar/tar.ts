@@ -20,8 +20,7 @@ export interface TarLimits {
 type ParsedHeader = Omit<Header, "type"> & { readonly type: TarEntryType | null; readonly byteOffset: number };
 
 const XATTR = "SCHILY.xattr.";
-// Decimal fractions have no exact double: without it 0.003 would be two milliseconds.
-const ROUNDING = 1e-3;
+const MS = 1_000_000n;
 const MAX_ENTRIES = 1_000_000;
 const MAX_BYTES = 64 * 2 ** 30;
 
@@ -133,7 +132,7 @@ function headerOf(header: ParsedHeader, pax: PaxRecords | undefined): TarHeader 
   const type = typeOf(header, pax);
   const linkName = header.linkname || undefined;
   const isDevice = type === "character-device" || type === "block-device";
-  const seconds = decimal(text("mtime"), "mtime");
+  const modifiedAtNs = nanoseconds(text("mtime"), "mtime");
   const xattrs = new Map<string, Uint8Array>();
   for (const [key, value] of pax) if (key.startsWith(XATTR)) xattrs.set(key.slice(XATTR.length), value);
   return {
@@ -143,7 +142,7 @@ function headerOf(header: ParsedHeader, pax: PaxRecords | undefined): TarHeader 
     mode: header.mode,
     uid: number("uid"),
     gid: number("gid"),
-    modifiedAt: seconds === undefined ? header.mtime : new Date(Math.floor(seconds * 1000 + ROUNDING)),
+    ...timeOf(modifiedAtNs, header.mtime),
     ...(linkName === undefined ? {} : { linkName }),
     ...(isDevice ? { device: { major: header.devmajor, minor: header.devminor } } : {}),
     ...(xattrs.size === 0 ? {} : { xattrs }),
@@ -158,9 +157,25 @@ function typeOf({ name, type }: ParsedHeader, pax: PaxRecords): TarEntryType {
   return type === "file" && name.endsWith("/") ? "directory" : type;
 }
 
+/** A `Date` holds milliseconds: the rest is told apart. */
+function timeOf(ns: bigint | undefined, otherwise: Date): Pick<TarHeader, "modifiedAt" | "modifiedAtNs"> {
+  const rest = ns === undefined ? 0n : ((ns % MS) + MS) % MS;
+  const modifiedAt = ns === undefined ? otherwise : new Date(Number((ns - rest) / MS));
+  if (Number.isNaN(modifiedAt.getTime())) throw new DataLossError("Cannot read the tar: a time that is no instant");
+  return { modifiedAt, ...(rest === 0n ? {} : { modifiedAtNs: ns }) };
+}
+
+/** Decimal fractions have no exact double. */
+function nanoseconds(text: string | undefined, key: string): bigint | undefined {
+  if (decimal(text, key) === undefined || text === undefined) return undefined;
+  const [whole = "", fraction = ""] = text.split(".");
+  const parts = BigInt(fraction.slice(0, 9).padEnd(9, "0"));
+  return BigInt(whole) * 1_000_000_000n + (text.startsWith("-") ? -parts : parts);
+}
+
 function decimal(text: string | undefined, key: string): number | undefined {
   if (text === undefined) return undefined;
-  if (!/^-?[0-9]+(\.[0-9]*)?$/.test(text)) {
+  if (!/^-?[0-9]{1,30}(\.[0-9]*)?$/.test(text)) {
     throw new DataLossError(`Cannot read the tar: broken PAX record: ${key} is ${JSON.stringify(text.slice(0, 40))}`);
   }
   return Number(text);

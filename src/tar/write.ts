@@ -1,4 +1,4 @@
-import { DataLossError } from "../errors.js";
+import { DataLossError, InvalidArgumentError } from "../errors.js";
 import { BLOCK, checksumOf } from "./blocks.js";
 import type { TarEntryType, TarFile, TarHeader, TarStreamFile } from "./member.js";
 import { encodePax } from "./pax.js";
@@ -92,6 +92,7 @@ function headerOf(file: TarFile | TarStreamFile): TarHeader {
     uid: file.uid ?? 0,
     gid: file.gid ?? 0,
     modifiedAt: file.modifiedAt ?? new Date(0),
+    modifiedAtNs: file.modifiedAtNs,
     ...(linkName === undefined ? {} : { linkName }),
     ...(device === undefined ? {} : { device }),
     ...(xattrs === undefined ? {} : { xattrs }),
@@ -104,15 +105,15 @@ function encodeHeader(header: TarHeader): Uint8Array {
   const tell = (key: string, value: string | number) => void records.set(key, Buffer.from(String(value)));
   const name = splitName(header.name);
   const { linkName = "", uid, gid, size } = header;
-  const seconds = header.modifiedAt.getTime() / 1000;
-  const wholeSeconds = Math.max(0, Math.floor(seconds));
+  const seconds = secondsOf(header);
+  const wholeSeconds = Math.max(0, Math.floor(Number(seconds)));
   const isLinkPlain = isPlain(linkName, MOST_NAME_BYTES);
   if (name === undefined) tell("path", header.name);
   if (!isLinkPlain) tell("linkpath", linkName);
   if (!fits(uid, 7)) tell("uid", uid);
   if (!fits(gid, 7)) tell("gid", gid);
   if (!fits(size, 11)) tell("size", size);
-  if (seconds !== wholeSeconds || !fits(wholeSeconds, 11)) tell("mtime", seconds);
+  if (seconds !== String(wholeSeconds) || !fits(wholeSeconds, 11)) tell("mtime", seconds);
   for (const [key, value] of header.xattrs ?? []) records.set(`SCHILY.xattr.${key}`, value);
   const block = ustarBlock({
     ...header,
@@ -128,6 +129,15 @@ function encodeHeader(header: TarHeader): Uint8Array {
   padded.set(pax);
   const paxName = { name: "PaxHeader", prefix: "", linkName: "", flag: "x", size: pax.length, seconds: 0 };
   return Buffer.concat([ustarBlock({ ...paxName, mode: 0o644, uid: 0, gid: 0 }), padded, block]);
+}
+
+/** A decimal fraction, as short as it is exact. */
+function secondsOf({ name, modifiedAt, modifiedAtNs }: TarHeader): string {
+  if (Number.isNaN(modifiedAt.getTime())) throw new InvalidArgumentError(`Cannot pack ${name}: its time is no instant`);
+  const ns = modifiedAtNs ?? BigInt(Math.floor(modifiedAt.getTime())) * 1_000_000n;
+  const digits = String(ns < 0n ? -ns : ns).padStart(10, "0");
+  const text = `${digits.slice(0, -9)}.${digits.slice(-9)}`.replace(/\.?0+$/, "");
+  return ns < 0n ? `-${text}` : text;
 }
 
 interface UstarFields extends Pick<TarHeader, "name" | "size" | "mode" | "uid" | "gid" | "device"> {

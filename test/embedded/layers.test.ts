@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { applyLayer } from "../../src/embedded/diff/apply-layer.js";
-import { changesBetween } from "../../src/embedded/diff/changes.js";
-import { writeLayer } from "../../src/embedded/diff/layer.js";
+import { applyLayer } from "../../src/tree/apply-layer.js";
+import { changesBetween } from "../../src/tree/changes.js";
+import { writeLayer } from "../../src/tree/layer.js";
 import { describeTree, perform, steps, treeBeds } from "./trees.js";
 
 for (const [kind, make] of Object.entries(treeBeds)) {

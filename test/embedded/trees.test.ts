@@ -5,13 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { runCommand } from "../../lab/command.js";
-import { applyLayer } from "../../src/embedded/diff/apply-layer.js";
-import { writeLayer } from "../../src/embedded/diff/layer.js";
-import { DirectoryTree } from "../../src/embedded/snapshots/directory-tree.js";
 import { contentsInMemory } from "../../src/embedded/snapshots/memory-contents.js";
 import { MemoryTree } from "../../src/embedded/snapshots/memory-tree.js";
-import type { Attributes, Tree } from "../../src/embedded/snapshots/tree.js";
-import { cleanPath, realPath } from "../../src/embedded/snapshots/tree-path.js";
 import {
   DataLossError,
   InvalidArgumentError,
@@ -22,6 +17,11 @@ import {
   ResourceExhaustedError,
 } from "../../src/errors.js";
 import { type TarFile, writeTar } from "../../src/tar/tar.js";
+import { applyLayer } from "../../src/tree/apply-layer.js";
+import { DirectoryTree } from "../../src/tree/directory-tree.js";
+import { writeLayer } from "../../src/tree/layer.js";
+import type { Attributes, Tree } from "../../src/tree/tree.js";
+import { cleanPath, realPath } from "../../src/tree/tree-path.js";
 import { bytesOf } from "../suites/snapshot-bed.js";
 import { bytes, describeTree, perform, type Step, treeBeds } from "./trees.js";
 

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { DirectoryVolumes } from "../../src/embedded/snapshots/directory-volumes.js";
 import { MemoryVolumes } from "../../src/embedded/snapshots/memory-volumes.js";
-import type { Attributes, Tree } from "../../src/embedded/snapshots/tree.js";
-import { parentOf } from "../../src/embedded/snapshots/tree-path.js";
 import type { Volumes } from "../../src/embedded/snapshots/volumes.js";
+import type { Attributes, Tree } from "../../src/tree/tree.js";
+import { parentOf } from "../../src/tree/tree-path.js";
 
 /** A kind of trees, and where they are made. */
 export interface TreeBed extends AsyncDisposable {

@@ -34,6 +34,11 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
     law: "tar/ turns streams of bytes into members and back, and knows neither files nor daemon",
   },
   {
+    room: /^tree\//,
+    may: /^(src\/errors\.ts|src\/(oci|tar|tree)\/|node:(?!net|http))/,
+    law: "tree/ knows the files below one directory, and no daemon",
+  },
+  {
     room: /^content\/layout\//,
     may: /^(src\/(errors|call-options)\.ts|src\/(oci|content(?!\/remote))\/|node:(?!net|http))/,
     law: "content/layout/ is the only part of its room that knows files",
@@ -75,7 +80,7 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
   },
   {
     room: /^embedded\//,
-    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|tar|content|leases|checkpoint|embedded)\/|@bufbuild\/protobuf|node:)/,
+    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|tar|tree|content|leases|checkpoint|embedded)\/|@bufbuild\/protobuf|node:)/,
     law: "embedded/ stands on the floors below and does not know the client",
   },
 ];

@@ -14,6 +14,7 @@ import { Version, VersionResponseSchema } from "../../src/api/services/version/v
 import { EnvelopeSchema } from "../../src/api/types/event_pb.js";
 import {
   DeadlineExceededError,
+  InvalidArgumentError,
   isContainerdError,
   NotFoundError,
   PermissionDeniedError,
@@ -85,6 +86,16 @@ export function transportSuite(
         assert.equal(first?.headers["containerd-lease"], "l1");
         assert.equal(second?.headers["containerd-lease"], undefined);
         assert.equal(third?.headers["containerd-namespace"], "other");
+      });
+
+      it("name nothing that would arrive as another name", async () => {
+        const server = await serve(answerVersion);
+        const rpc = open();
+        for (const name of ["ж", "ü", "a\nb", "a\0b"]) {
+          await assert.rejects(version(rpc.inNamespace(name)), InvalidArgumentError);
+          await assert.rejects(version(rpc, { lease: { id: name } }), InvalidArgumentError);
+        }
+        assert.equal(server.calls.length, 0);
       });
 
       it("fail with the daemon's whole message, head and status in one", async () => {

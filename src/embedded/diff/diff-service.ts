@@ -7,11 +7,11 @@ import { type Digest, digester, parseDigest } from "../../oci/digest.js";
 import { isLayerType, MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP } from "../../oci/media-types.js";
 import type { ServiceImpl } from "../../rpc/router.js";
 import { compressionOf, decompress } from "../../tar/decompress.js";
+import { applyLayer } from "../../tree/apply-layer.js";
+import { writeLayer } from "../../tree/layer.js";
 import { callContext } from "../context.js";
 import type { Daemon } from "../daemon.js";
-import { applyLayer } from "./apply-layer.js";
 import { compressed, packingOf } from "./compress.js";
-import { writeLayer } from "./layer.js";
 
 /** Says what a packed layer unpacks to. */
 const UNCOMPRESSED = "containerd.io/uncompressed";

@@ -4,8 +4,8 @@ import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "no
 import { join, relative, sep } from "node:path";
 import { promisify } from "node:util";
 import type { Mount } from "../../api/types/mount_pb.js";
-import { DirectoryTree } from "./directory-tree.js";
-import type { Tree } from "./tree.js";
+import { DirectoryTree } from "../../tree/directory-tree.js";
+import type { Tree } from "../../tree/tree.js";
 import { UNFINISHED, type Volumes, volumeMount } from "./volumes.js";
 
 const FILES = "fs";

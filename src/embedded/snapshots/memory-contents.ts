@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { ResourceExhaustedError } from "../../errors.js";
-import { readAll } from "./read-all.js";
+import { readAll } from "../../tree/read-all.js";
 
 /** The bytes of a file in a memory tree. They never change; a file gets others. */
 export interface Content {

@@ -1,7 +1,7 @@
 import { AlreadyExistsError, DataLossError, FailedPreconditionError, NotFoundError } from "../../errors.js";
+import { type Attributes, type NewNode, type NodeType, Tree, type TreeNode, type Xattrs } from "../../tree/tree.js";
+import { byName, joinPath, nameOf, parentOf } from "../../tree/tree-path.js";
 import type { Content, Contents } from "./memory-contents.js";
-import { type Attributes, type NewNode, type NodeType, Tree, type TreeNode, type Xattrs } from "./tree.js";
-import { byName, joinPath, nameOf, parentOf } from "./tree-path.js";
 
 /** A node of a memory tree. It is replaced, never changed, so that trees share it. */
 export interface MemoryNode extends Attributes {

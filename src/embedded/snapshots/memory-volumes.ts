@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Mount } from "../../api/types/mount_pb.js";
+import type { Tree } from "../../tree/tree.js";
 import { ContentFiles, contentsInMemory } from "./memory-contents.js";
 import { MemoryTree } from "./memory-tree.js";
-import type { Tree } from "./tree.js";
 import { TreeJournal } from "./tree-journal.js";
 import { UNFINISHED, type Volumes, volumeMount } from "./volumes.js";
 

@@ -1,5 +1,5 @@
 import { UnknownError } from "../../errors.js";
-import { Tree, type TreeNode, type Xattrs } from "./tree.js";
+import { Tree, type TreeNode, type Xattrs } from "../../tree/tree.js";
 
 /** A tree that is looked at. What would write fails as it does on a read-only mount. */
 export class ReadOnlyTree extends Tree {

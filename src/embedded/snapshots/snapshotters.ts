@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Mount } from "../../api/types/mount_pb.js";
 import { FailedPreconditionError, InvalidArgumentError } from "../../errors.js";
+import type { Tree } from "../../tree/tree.js";
 import type { Daemon } from "../daemon.js";
 import { DirectoryVolumes } from "./directory-volumes.js";
 import { contentsInMemory } from "./memory-contents.js";
@@ -9,7 +10,6 @@ import { MemoryTree } from "./memory-tree.js";
 import { MemoryVolumes } from "./memory-volumes.js";
 import { ReadOnlyTree } from "./read-only-tree.js";
 import { Snapshotter } from "./snapshotter.js";
-import type { Tree } from "./tree.js";
 import type { Volumes } from "./volumes.js";
 
 /** The one that clients ask for unless they are told otherwise, and the one whose manner of keeping files this is. */

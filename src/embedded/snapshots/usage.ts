@@ -1,5 +1,5 @@
-import { changesBetween } from "../diff/changes.js";
-import type { Tree } from "./tree.js";
+import { changesBetween } from "../../tree/changes.js";
+import type { Tree } from "../../tree/tree.js";
 
 const BLOCK = 4096;
 

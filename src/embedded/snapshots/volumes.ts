@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Mount, MountSchema } from "../../api/types/mount_pb.js";
-import type { Tree } from "./tree.js";
+import type { Tree } from "../../tree/tree.js";
 
 /** Where snapshots have their files, by id. */
 export interface Volumes {

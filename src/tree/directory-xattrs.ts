@@ -7,8 +7,8 @@ import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import { NotImplementedError } from "../../errors.js";
-import { readTar, type TarFile, writeTar } from "../../tar/tar.js";
+import { NotImplementedError } from "../errors.js";
+import { readTar, type TarFile, writeTar } from "../tar/tar.js";
 import type { NodeType, Xattrs } from "./tree.js";
 import { cleanPath } from "./tree-path.js";
 

@@ -1,13 +1,8 @@
-import { InvalidArgumentError, NotFoundError } from "../../errors.js";
-import { readTar, type TarEntry, type TarHeader } from "../../tar/tar.js";
-import type { Attributes, Tree, Xattrs } from "../snapshots/tree.js";
-import { cleanPath, joinPath, nameOf, parentOf, realPath } from "../snapshots/tree-path.js";
-import { WHITEOUT } from "./layer.js";
-
-// A directory that holds nothing of the layers below.
-const OPAQUE = ".wh..wh..opq";
-// What else begins so is some other program's bookkeeping.
-const BOOKKEEPING = ".wh..wh.";
+import { InvalidArgumentError, NotFoundError } from "../errors.js";
+import { BOOKKEEPING, OPAQUE, WHITEOUT } from "../oci/whiteout.js";
+import { readTar, type TarEntry, type TarHeader } from "../tar/tar.js";
+import type { Attributes, Tree, Xattrs } from "./tree.js";
+import { cleanPath, joinPath, nameOf, parentOf, realPath } from "./tree-path.js";
 
 /**
  * Unpacks the tar of a layer over a tree, which nobody vouches for: paths are confined, links lead nowhere out, sizes are

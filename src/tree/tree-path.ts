@@ -1,4 +1,4 @@
-import { FailedPreconditionError, InvalidArgumentError } from "../../errors.js";
+import { FailedPreconditionError, InvalidArgumentError } from "../errors.js";
 import type { Tree } from "./tree.js";
 
 // As many as the daemon follows.

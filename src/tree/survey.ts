@@ -1,5 +1,5 @@
-import type { Tree, TreeNode, Xattrs } from "../snapshots/tree.js";
-import { joinPath } from "../snapshots/tree-path.js";
+import type { Tree, TreeNode, Xattrs } from "./tree.js";
+import { joinPath } from "./tree-path.js";
 
 /** What there is at a path, and what tells it from another tree's. */
 export interface Surveyed extends TreeNode {

@@ -1,6 +1,6 @@
-import type { Tree, Xattrs } from "../snapshots/tree.js";
-import { parentOf } from "../snapshots/tree-path.js";
 import { type Surveyed, survey } from "./survey.js";
+import type { Tree, Xattrs } from "./tree.js";
+import { parentOf } from "./tree-path.js";
 
 /** One difference between two trees. */
 export type Change =

@@ -1,16 +1,10 @@
-import { FailedPreconditionError } from "../../errors.js";
-import { type TarFile, type TarHeader, type TarStreamFile, writeTar } from "../../tar/tar.js";
-import type { Tree } from "../snapshots/tree.js";
-import { joinPath, nameOf, parentOf } from "../snapshots/tree-path.js";
+import { FailedPreconditionError } from "../errors.js";
+import { WHITEOUT } from "../oci/whiteout.js";
+import { type TarFile, type TarHeader, type TarStreamFile, writeTar } from "../tar/tar.js";
 import { type Change, changesBetween } from "./changes.js";
 import type { Surveyed } from "./survey.js";
-
-/**
- * What a layer hides a path of the layers below with: a file of this name before the path's own.
- *
- * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts
- */
-export const WHITEOUT = ".wh.";
+import type { Tree } from "./tree.js";
+import { joinPath, nameOf, parentOf } from "./tree-path.js";
 
 /**
  * Writes what the upper tree has and the lower one has not as the tar of a layer; the same difference gives the same bytes. What no

@@ -1,5 +1,5 @@
-import { FailedPreconditionError, NotFoundError } from "../../errors.js";
-import type { DeviceNumbers } from "../../tar/tar.js";
+import { FailedPreconditionError, NotFoundError } from "../errors.js";
+import type { DeviceNumbers } from "../tar/tar.js";
 import { realPath } from "./tree-path.js";
 
 /** What a path of a tree is. */

@@ -21,7 +21,7 @@ import {
   writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
-import { FailedPreconditionError, NotImplementedError } from "../../errors.js";
+import { FailedPreconditionError, NotImplementedError } from "../errors.js";
 import { nodeFromStat } from "./directory-stat.js";
 import { readXattrs, writeXattrs } from "./directory-xattrs.js";
 import { readAll } from "./read-all.js";
