@@ -8,14 +8,14 @@ import type { Digest } from "../oci/digest.js";
 import type { Platform } from "../oci/platform.js";
 import { imageOnChain } from "./base-image.js";
 import type { ContainerRecord } from "./container-record.js";
-import { daemonPlatform, requireCheckpointSupport, requirePlugin, requireZstd } from "./features.js";
+import { daemonPlatform, requirePlugin, requireZstd } from "./features.js";
 import type { Image } from "./image.js";
 import type { Mount } from "./mount.js";
 import type { Services } from "./services.js";
-import { sharedRoot } from "./shared-root.js";
+import { knownServer, sharedRoot } from "./shared-root.js";
 import { findTask, type Task, type TaskStatus } from "./task.js";
 import { together } from "./together.js";
-import { visibleDocuments } from "./visible-documents.js";
+import { visibleBlobs } from "./visible-blobs.js";
 
 /** What a checkpoint will do, once everything that can be known beforehand has been looked at. */
 export interface CheckpointTarget {
@@ -60,7 +60,7 @@ export async function lookAtContainer(
     services.containers.info(id, call),
     lookAtTask(services, id, call),
     // Asked now, it is known when it is needed.
-    plan.way === "daemon" ? undefined : sharedRoot(services, call),
+    services.local ? knownServer(services, call) : undefined,
   ]);
   const rw = plan.rw ?? record.snapshotKey !== "";
   const parts = { task: plan.task ?? task !== undefined, rw, runtime: plan.runtime ?? true };
@@ -87,13 +87,10 @@ export async function preflight(
   call: CallOptions,
 ): Promise<CheckpointTarget> {
   const { record, parts } = subject;
-  const [parent, rwMounts, { base, taken }, { task, status }] = await together([
-    record.snapshotKey === "" ? "" : parentOf(services, record, call),
-    parts.rw ? services.snapshots(record.snapshotter).mounts(record.snapshotKey, call) : [],
+  const [{ parent, rwMounts }, { base, taken }, { task, status }] = await together([
+    snapshotOf(services, record, parts.rw, call),
     findImages(services, ref, record.image, call),
     changed || subject.status !== "running" ? lookAtTask(services, record.id, call) : subject,
-    requirePlugin(services, "io.containerd.snapshotter.v1", record.snapshotter, parts.rw, call),
-    requireCheckpointSupport(services, record, parts.task, call),
     requireZstd(services, parts.rw && plan.rwCompression === "zstd", call),
   ]);
   if (taken) {
@@ -103,6 +100,7 @@ export async function preflight(
     });
   }
   if (parts.task) refuseState(record.id, status);
+  await sharedRoot(services, call, pathIn(rwMounts));
   const image = await resolveImage(services, record, base, parent, plan.image, call);
   const platform = image.platform ?? (await daemonPlatform(services, call));
   return { record, ref, task, status, parent, rwMounts, image, platform, parts };
@@ -140,9 +138,31 @@ function refuseState(id: string, status: TaskStatus | "absent"): void {
   );
 }
 
-async function parentOf(services: Services, record: ContainerRecord, call: CallOptions): Promise<string> {
-  const snapshot = await services.snapshots(record.snapshotter).stat(record.snapshotKey, call);
-  return snapshot.parent ?? "";
+/** What the writable layer stands on, and how the daemon mounts it when it is asked for. */
+async function snapshotOf(
+  services: Services,
+  { snapshotter, snapshotKey }: ContainerRecord,
+  rw: boolean,
+  call: CallOptions,
+): Promise<Pick<CheckpointTarget, "parent" | "rwMounts">> {
+  if (snapshotKey === "") return { parent: "", rwMounts: [] };
+  const snapshots = services.snapshots(snapshotter);
+  try {
+    const [{ parent = "" }, rwMounts] = await together([
+      snapshots.stat(snapshotKey, call),
+      rw ? snapshots.mounts(snapshotKey, call) : [],
+    ]);
+    return { parent, rwMounts };
+  } catch (reason) {
+    if (!call.signal?.aborted) await requirePlugin(services, "io.containerd.snapshotter.v1", snapshotter, true, call);
+    throw reason;
+  }
+}
+
+/** A path of the daemon's among its mounts. */
+function pathIn([mount]: readonly Mount[]): string | undefined {
+  const upper = mount?.options.find((option) => option.startsWith("upperdir="));
+  return upper?.slice("upperdir=".length) ?? mount?.source;
 }
 
 interface ResolvedImage {
@@ -177,7 +197,7 @@ async function resolveImage(
       { hint: "Name the parts you want, without withCheckpointImage(), to leave the base image out." },
     );
   }
-  const image = await imageOnChain(visibleDocuments(services), base.target, parent, call);
+  const image = await imageOnChain(visibleBlobs(services), base.target, parent, call);
   if (image !== undefined) {
     const platform = { os: image.config.os, architecture: image.config.architecture };
     return {

@@ -4,6 +4,7 @@ import { FailedPreconditionError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { simulatesTasks } from "./features.js";
 import type { Services } from "./services.js";
+import { visibleBlobs } from "./visible-blobs.js";
 
 /**
  * Refuses a dump of the wrong kind before anything is made of it: simulated processes are thawed by the runtime that
@@ -20,7 +21,7 @@ export async function requireThawable(
   if (task === undefined) return;
   const [simulates, simulated] = await Promise.all([
     simulatesTasks(services, call),
-    isSimulatedDump(services.content, task, call),
+    isSimulatedDump(visibleBlobs(services), task, call),
   ]);
   if (simulates === simulated) return;
   throw new FailedPreconditionError(

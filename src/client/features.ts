@@ -55,23 +55,17 @@ export async function simulatesTasks(services: Services, call: CallOptions): Pro
 }
 
 /**
- * Asks the runtime itself whether it was built to checkpoint. Daemons before 2.0 cannot be asked, and a runtime that
- * says nothing is given the benefit of the doubt.
- *
- * @throws {FailedPreconditionError} when it says no
+ * Asks the runtime itself whether it was built without checkpoint. Daemons before 2.0 cannot be asked, and a runtime that says nothing
+ * is given the benefit of the doubt. The daemon runs it to find out, which takes longer than a runtime needs to refuse a dump: it
+ * is asked when one has failed.
  */
-export async function requireCheckpointSupport(
+export async function lacksCheckpoint(
   services: Services,
   { runtime }: ContainerRecord,
-  needed: boolean,
   call: CallOptions,
-): Promise<void> {
-  if (!needed) return;
-  const key = `runtime ${runtime.name} ${runtime.options === undefined ? "" : Buffer.from(runtime.options.value).toString("base64")}`;
-  const features = await remember(services, key, () => runtimeFeatures(services, runtime, call));
-  if (features?.annotations?.["org.opencontainers.runc.checkpoint.enabled"] === "false") {
-    throw new FailedPreconditionError(`Runtime ${runtime.name} was built without checkpoint support`);
-  }
+): Promise<boolean> {
+  const features = await runtimeFeatures(services, runtime, call);
+  return features?.annotations?.["org.opencontainers.runc.checkpoint.enabled"] === "false";
 }
 
 /** @throws {NotImplementedError} when the daemon packs no layers with zstd: containerd does since 2.0 */

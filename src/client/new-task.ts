@@ -17,6 +17,7 @@ import { unpackSpec } from "./spec-any.js";
 import { Task } from "./task.js";
 import { type IORequest, nullIO, type OpenIO, type TaskIO } from "./task-io.js";
 import { beginThaw } from "./thawing.js";
+import { together } from "./together.js";
 import { descriptorInit, present } from "./wire.js";
 
 /**
@@ -56,19 +57,26 @@ const RUNC = "io.containerd.runc.v2";
 /** Makes a container's task, or nothing. */
 export async function createTask(services: Services, id: string, options: NewTaskOptions): Promise<Task> {
   const { checkpoint, io: kind = nullIO(), runtimeOptions } = options;
-  const reply = await services.rpc.unary(ContainersService.method.get, { id }, options);
+  const [reply, dump] = await together([
+    services.rpc.unary(ContainersService.method.get, { id }, options),
+    checkpoint === undefined ? undefined : resolveTaskCheckpoint(services, checkpoint, options),
+  ]);
   const record = containerRecord(present(reply.container, "a container"));
-  const dump = checkpoint === undefined ? undefined : await resolveTaskCheckpoint(services, checkpoint, options);
   const images = runtimeOptions?.criuImagePath ?? "";
   // What is no dump at all is for the daemon to refuse.
   const isDump = dump?.mediaType === CheckpointMediaType.task;
   const ours = isDump && images === "" && takesImagePath(record.runtime);
-  const thaw = ours ? await beginThaw(services, id, dump, options) : undefined;
+  const { snapshotter, snapshotKey } = record;
+  const mounting = snapshotKey === "" ? [] : services.snapshots(snapshotter).mounts(snapshotKey, options);
+  const [thaw] = await Promise.all([
+    ours ? beginThaw(services, id, dump, options) : undefined,
+    // Its failure is thrown where the thaw is ended then.
+    Promise.allSettled([mounting]),
+  ]);
   try {
+    const mounts = await mounting;
     const changes = thaw === undefined ? runtimeOptions : { ...runtimeOptions, criuImagePath: thaw.images };
     const merged = changes && mergeRuntimeOptions(id, record.runtime, changes);
-    const mounts =
-      record.snapshotKey === "" ? [] : await services.snapshots(record.snapshotter).mounts(record.snapshotKey, options);
     const terminal = record.spec === undefined ? false : (unpackSpec(record.spec).process?.terminal ?? false);
     const io = await kind.open({ containerId: id, local: services.local, terminal });
     const input = {

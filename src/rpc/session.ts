@@ -52,6 +52,7 @@ export class Session {
   #opening: Promise<http2.ClientHttp2Session> | undefined;
   #sessions = new Set<http2.ClientHttp2Session>();
   #heardAt = 0;
+  #reaching: Promise<void> | undefined;
   #closed = false;
 
   constructor(authority: string, options: SessionOptions = {}) {
@@ -73,8 +74,15 @@ export class Session {
     }
   }
 
-  /** Sees that somebody answers at the other end. */
-  async reach(timeoutMs: number): Promise<void> {
+  /** Sees that somebody answers at the other end; those who ask meanwhile get the same answer. */
+  reach(timeoutMs: number): Promise<void> {
+    this.#reaching ??= this.#reach(timeoutMs).finally(() => {
+      this.#reaching = undefined;
+    });
+    return this.#reaching;
+  }
+
+  async #reach(timeoutMs: number): Promise<void> {
     const session = await this.#open();
     await new Promise<void>((resolve, reject) => {
       const fail = (reason: Error) => {
