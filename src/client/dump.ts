@@ -56,9 +56,7 @@ export async function dumpTask(
     // written: https://github.com/containerd/containerd/pull/8401
     if (isAlreadyExists(reason)) return dumped(async (rw, operation) => leased(services, target, await rw, operation));
     const explained = await withCriuLog(services, reason, criu.workPath);
-    if (call.signal?.aborted || !(await lacksCheckpoint(services, record, { timeoutMs: LOOK_MS }).catch(() => false))) {
-      throw explained;
-    }
+    if (call.signal?.aborted || !(await lacksCheckpoint(services, record, { timeoutMs: LOOK_MS }))) throw explained;
     throw new FailedPreconditionError(`Runtime ${record.runtime.name} was built without checkpoint support`, {
       cause: explained,
     });

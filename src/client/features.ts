@@ -1,13 +1,8 @@
-import { create } from "@bufbuild/protobuf";
-import { Introspection } from "../api/services/introspection/v1/introspection_pb.js";
 import { Version } from "../api/services/version/v1/version_pb.js";
-import { RuntimeInfoSchema, RuntimeRequestSchema } from "../api/types/introspection_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { SIMULATED_RUNTIME } from "../checkpoint/simulated-dump.js";
 import { FailedPreconditionError, isContainerdError, NotImplementedError } from "../errors.js";
-import { parseJsonObject } from "../oci/json.js";
 import type { Platform } from "../oci/platform.js";
-import { packAny, unpackAny } from "../typeurl.js";
 import type { ContainerRecord } from "./container-record.js";
 import type { Plugin } from "./introspection.js";
 import { remember } from "./remembered.js";
@@ -64,8 +59,17 @@ export async function lacksCheckpoint(
   { runtime }: ContainerRecord,
   call: CallOptions,
 ): Promise<boolean> {
-  const features = await runtimeFeatures(services, runtime, call);
-  return features?.annotations?.["org.opencontainers.runc.checkpoint.enabled"] === "false";
+  try {
+    const features = await services.introspection.runtimeFeatures(runtime.name, {
+      ...call,
+      runtimeOptions: runtime.options,
+    });
+    const annotations = features?.["annotations"] as Readonly<Record<string, unknown>> | undefined;
+    return annotations?.["org.opencontainers.runc.checkpoint.enabled"] === "false";
+  } catch (reason) {
+    if (!isContainerdError(reason)) throw reason;
+    return false;
+  }
 }
 
 /** @throws {NotImplementedError} when the daemon packs no layers with zstd: containerd does since 2.0 */
@@ -77,34 +81,6 @@ export async function requireZstd(services: Services, needed: boolean, call: Cal
   throw new NotImplementedError(`containerd ${version} cannot pack the rw layer with zstd`, {
     hint: 'Use withCheckpointRW("gzip") or withCheckpointRW("none").',
   });
-}
-
-interface RuntimeFeatures {
-  readonly annotations?: Readonly<Record<string, string>>;
-}
-
-async function runtimeFeatures(
-  services: Services,
-  runtime: ContainerRecord["runtime"],
-  call: CallOptions,
-): Promise<RuntimeFeatures | undefined> {
-  const request = create(RuntimeRequestSchema, {
-    runtimePath: runtime.name,
-    ...(runtime.options === undefined ? {} : { options: runtime.options }),
-  });
-  try {
-    const reply = await services.rpc.unary(
-      Introspection.method.pluginInfo,
-      { type: "io.containerd.runtime.v2", id: "task", options: packAny(RuntimeRequestSchema, request) },
-      call,
-    );
-    const info = reply.extra === undefined ? undefined : unpackAny(reply.extra, RuntimeInfoSchema);
-    if (info?.features === undefined) return undefined;
-    return parseJsonObject(info.features.value, "a runtime's features") as RuntimeFeatures;
-  } catch (reason) {
-    if (call.signal?.aborted || !isContainerdError(reason) || reason.code === "unavailable") throw reason;
-    return undefined;
-  }
 }
 
 /** The daemon's plugins, asked for once a minute at most. */

@@ -65,6 +65,7 @@ export async function freeze(
       if (endedAt !== undefined) return;
       await pause[Symbol.asyncDispose]();
       endedAt = performance.now();
+      await watch.resumed();
     },
     forget: () => watch.release({ timeoutMs: RELEASE_MS }),
     ms: () => (endedAt ?? performance.now()) - startedAt,

@@ -81,7 +81,8 @@ export class RemoteStore implements Store {
     const { expected, labels = {}, ...call } = options;
     const size = bytes.length;
     // A blob that is there already is put under the lease only when the daemon learns by itself which it is.
-    const plain = Object.keys(labels).length === 0 && digestOf(bytes) === expected;
+    const leased = call.lease !== undefined && Object.keys(labels).length === 0;
+    const plain = leased && digestOf(bytes) === expected;
     const stream = new RemoteWriteStream(this.#rpc, ref, call);
     try {
       const total = BigInt(size);

@@ -1,7 +1,14 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions, LeaseRef } from "../../call-options.js";
+import { writeBlob } from "../../content/blob.js";
+import { orUndefined } from "../../content/found.js";
 import type { Writer } from "../../content/store.js";
 import type { Services } from "../services.js";
+import { isUnanswered } from "./frozen-task.js";
 import { type Intent, intentResource } from "./intent.js";
+
+const SHORTEST_REST_MS = 25;
+const LONGEST_REST_MS = 1_000;
 
 /**
  * The word on a lease that a task is paused. It can be an entry and nothing else; or, where a blob is to be written after the pause, the
@@ -13,6 +20,7 @@ export class PauseNote {
   readonly #lease: LeaseRef;
   readonly #blob: Uint8Array | undefined;
   #writer: Writer | undefined;
+  #lost = false;
 
   constructor(services: Services, lease: LeaseRef, intent: Intent, blob: Uint8Array | undefined) {
     this.resource = intentResource(intent);
@@ -31,13 +39,42 @@ export class PauseNote {
     }
   }
 
-  /** Takes it away; the blob is written then. */
-  async erase(call: CallOptions): Promise<void> {
-    if (this.#writer === undefined || this.#blob === undefined) {
+  /** To be called when it is not true any more, before it is taken away. */
+  async isOver(): Promise<void> {
+    try {
+      if (this.#blob !== undefined) await this.#writer?.write(this.#blob);
+    } catch (reason) {
+      if (!isUnanswered(reason)) throw reason;
+      this.#lost = true;
+    }
+  }
+
+  /** Takes it away; the blob is committed then. */
+  async erase(call: CallOptions & { readonly timeoutMs: number }): Promise<void> {
+    const { id } = this.resource;
+    const [writer, blob] = [this.#writer, this.#blob];
+    if (writer === undefined || blob === undefined) {
       await this.#services.leases.deleteResource(this.#lease, this.resource, call);
-    } else {
-      await this.#writer.write(this.#blob);
-      await this.#writer.commit();
+      return;
+    }
+    if (this.#lost) await this.#eraseAnew(id, blob, call);
+    else await writer.commit();
+  }
+
+  /** An ingest is bound to the connection it was opened over, and that was lost while the task was resumed. */
+  async #eraseAnew(id: string, blob: Uint8Array, call: CallOptions & { readonly timeoutMs: number }): Promise<void> {
+    const { content } = this.#services;
+    const end = Date.now() + call.timeoutMs;
+    for (let rest = SHORTEST_REST_MS; ; rest = Math.min(2 * rest, LONGEST_REST_MS)) {
+      try {
+        await orUndefined(content.abort(id, call));
+        const options = { mediaType: "", ref: `${this.#lease.id}/after-pause` };
+        await writeBlob(content, blob, options, { ...call, lease: this.#lease });
+        return;
+      } catch (reason) {
+        if (!isUnanswered(reason) || Date.now() + rest > end) throw reason;
+      }
+      await sleep(rest);
     }
   }
 

@@ -99,12 +99,17 @@ export class PauseWatch {
     this.#require();
   }
 
+  /** To be called when the task runs again. */
+  async resumed(): Promise<void> {
+    await this.#note.isOver();
+  }
+
   /**
-   * To be called when the task runs again.
+   * To be called after that: nobody has to know of the pause any more.
    *
    * @throws {DeadlineExceededError} when it took too long
    */
-  async release(call: CallOptions): Promise<void> {
+  async release(call: CallOptions & { readonly timeoutMs: number }): Promise<void> {
     await together([this.#dismiss(), this.#note.erase(call)]);
     this.#require();
   }
