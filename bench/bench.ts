@@ -92,10 +92,10 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Runs an operation of the Go half; there must be one. */
-  async go(operation: string, args: readonly string[]): Promise<Ran> {
+  async go(operation: string, args: readonly string[], address: string = this.daemon.address): Promise<Ran> {
     const { path } = this.#settings.go ?? {};
     if (path === undefined) throw new Error("the Go client was not asked for");
-    return runForOutput(path, [operation, this.daemon.address, NAMESPACE, ...args]);
+    return runForOutput(path, [operation, address, NAMESPACE, ...args]);
   }
 
   /** Runs the daemon's own `ctr`. */
@@ -104,12 +104,12 @@ export class Bench implements AsyncDisposable {
     return measured(this.daemon.binaries.ctr, [...global, ...args], options);
   }
 
-  /** How many calls the act makes at the address it is given. */
-  async countCalls(act: (address: string) => Promise<unknown>): Promise<number> {
+  /** How many calls the act makes at the address it is given, and how many bytes it gets in answer. */
+  async count(act: (address: string) => Promise<unknown>): Promise<{ calls: number; bytes: number }> {
     const path = join(this.daemon.directory, `r${randomUUID().slice(0, 4)}`);
     await using counter = await CallCounter.listen(path, this.daemon.address);
     await act(path);
-    return counter.calls;
+    return { calls: counter.calls, bytes: counter.bytes };
   }
 
   /** Has the daemon collect, and waits for it: what is held no more is gone then. */

@@ -1,6 +1,8 @@
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { Version } from "../api/services/version/v1/version_pb.js";
 import type { CallOptions } from "../call-options.js";
+import type { ArchiveSource } from "../checkpoint/archive/read.js";
+import type { ImportedCheckpoint } from "../checkpoint/convert/import-archive.js";
 import type { CheckpointOption } from "../checkpoint/plan.js";
 import type { RestoreOption } from "../checkpoint/restore-plan.js";
 import { RemoteStore } from "../content/remote.js";
@@ -10,6 +12,7 @@ import type { LeaseManager } from "../leases/lease.js";
 import { RemoteLeases } from "../leases/remote.js";
 import { Rpc } from "../rpc/rpc.js";
 import type { Transport } from "../rpc/transport.js";
+import type { ImportCheckpointOptions } from "./checkpoint-archive.js";
 import type { CheckpointSource } from "./checkpoint-source.js";
 import type { CheckpointCall, CheckpointResult } from "./checkpointing.js";
 import type { Container } from "./container.js";
@@ -30,7 +33,9 @@ import { endThaws } from "./thaws.js";
 import { callOffOperations } from "./under-way.js";
 
 const checkpointing = once(() => import("./checkpointing.js"));
+const rooting = once(() => import("./shared-root.js"));
 const restoring = once(() => import("./restoring.js"));
+const checkpointArchives = once(() => import("./checkpoint-archive.js"));
 const recovering = once(() => import("./recovery/recover.js"));
 const sweeping = once(() => import("./recovery/sweep.js"));
 const events = once(() => import("./events.js"));
@@ -50,6 +55,11 @@ export interface ClientOptions {
    * process die. There can be one for transports made by `unixTransport()` and `tcpTransport()`. Default: true.
    */
   readonly guardian?: boolean | undefined;
+  /**
+   * Whether large blobs are read from the files the daemon keeps them in, after it has said that the namespace has them: where
+   * the transport is local, and these files are this process's to read. They are verified as any others. Default: true.
+   */
+  readonly localContent?: boolean | undefined;
   /** How many checkpoints and restores run at once over the connection; further ones wait for their turn. Default: 16. */
   readonly maxConcurrent?: number | undefined;
 }
@@ -176,6 +186,31 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * Makes a checkpoint of an archive that Podman, CRI-O, containerd's CRI or the kubelet wrote, and registers it as an image; then
+   * {@link Client.restore} thaws it. The base image is found by what the archive says of it. See `importArchive` of
+   * `containerd-client/checkpoint` for what comes along, what is mended and what is refused.
+   *
+   * @param archive a file's path, the bytes, or what opens them.
+   * @example
+   * ```ts
+   * const { leftOut } = await client.importArchive("counter:podman", "counter.tar.zst");
+   * const container = await client.restore("counter", "counter:podman");
+   * ```
+   * @throws {FailedPreconditionError} when it holds something that cannot be carried
+   * @throws {InvalidArgumentError} when it has a member that must not be there, or is no checkpoint
+   * @throws {AlreadyExistsError} when the name stands for something else, unless `overwrite` is set
+   * @throws {DataLossError} when it is damaged
+   * @throws {ResourceExhaustedError} when a limit is passed
+   */
+  async importArchive(
+    ref: string,
+    archive: ArchiveSource | string,
+    options: ImportCheckpointOptions = {},
+  ): Promise<ImportedCheckpoint> {
+    return (await checkpointArchives()).importCheckpoint(this.#services, ref, archive, options);
+  }
+
+  /**
    * Finds checkpoints and restores of the namespace whose process is gone, and resumes the tasks they had paused; where
    * daemon and kernel are of two minds about such a task, that is healed. What a living process has under way, and what
    * somebody else has paused, is left alone. `containerd-client recover` does the same from a shell.
@@ -272,7 +307,13 @@ class NamespaceServices implements Services {
   readonly #snapshots = new Map<string, Snapshots>();
 
   constructor(options: ClientOptions) {
-    const { transport, namespace, guardian = true, maxConcurrent = DEFAULT_MAX_CONCURRENT } = options;
+    const {
+      transport,
+      namespace,
+      guardian = true,
+      localContent = true,
+      maxConcurrent = DEFAULT_MAX_CONCURRENT,
+    } = options;
     if (!(maxConcurrent >= 1) || (maxConcurrent !== Number.POSITIVE_INFINITY && !Number.isInteger(maxConcurrent))) {
       throw new InvalidArgumentError(
         `Cannot make a client with maxConcurrent ${maxConcurrent}: expected a whole number from 1`,
@@ -283,7 +324,8 @@ class NamespaceServices implements Services {
     this.rpc = new Rpc(transport, namespace);
     this.namespace = namespace;
     this.local = transport.local ?? false;
-    this.content = new RemoteStore(this.rpc);
+    const files = { root: async () => (await rooting()).visibleContent(this) };
+    this.content = new RemoteStore(this.rpc, localContent ? files : undefined);
     this.leases = new RemoteLeases(this.rpc);
     this.introspection = new Introspection(this.rpc);
   }

@@ -7,6 +7,9 @@ import { contentRootOf, type ServerInfo } from "./introspection.js";
 import { remember } from "./remembered.js";
 import type { Services } from "./services.js";
 
+const LOOK_MS = 10_000;
+const CONTENT = "io.containerd.content.v1.content";
+
 /**
  * Where a daemon keeps its files.
  *
@@ -22,50 +25,65 @@ export interface SharedRoot {
 }
 
 /**
- * The daemon's root directory, when it is the same directory for this process, and may be written to. The same path may be
- * another one in another mount namespace: the id that the daemon calls itself by must stand in the file it keeps it in. `within` is
- * a path the daemon has named; when that lies in its root, it need not be asked where that is.
+ * The daemon's root directory, when it is the same directory for this process, and may be written to. `within` is a path the daemon
+ * has named; when that lies in its root, it need not be asked where that is.
  */
 export async function sharedRoot(
   services: Services,
   call: CallOptions,
   within?: string,
 ): Promise<SharedRoot | undefined> {
-  if (!services.local) return undefined;
-  return remember(services, "shared root", async () => {
-    const server = await knownServer(services, call);
-    const uuid = server?.uuid ?? "";
-    if (server === undefined || uuid === "") return undefined;
-    const above = within === undefined ? undefined : await rootAbove(within, uuid);
-    const content = above === undefined ? contentRootOf(await knownPlugins(services, call)) : join(above, CONTENT);
-    const root = above ?? dirname(content ?? "");
-    if (content === undefined || !(await isRoot(root, uuid))) return undefined;
-    const own = await stat("/proc/self/ns/pid", { bigint: true }).catch(() => undefined);
-    const samePids = server.pidNamespace === undefined || server.pidNamespace === own?.ino;
-    return access(root, constants.W_OK).then(
-      () => ({ root, content, samePids }),
-      () => undefined,
-    );
-  });
+  const shared = await visibleRoot(services, call, within);
+  if (shared === undefined || !(await isWritable(shared.root))) return undefined;
+  return shared;
 }
 
-const CONTENT = "io.containerd.content.v1.content";
+/** The root of the daemon's content store, when it is the same directory for this process. */
+export async function visibleContent(services: Services): Promise<string | undefined> {
+  return (await visibleRoot(services, { timeoutMs: LOOK_MS }))?.content;
+}
+
+/** The same path may be another directory in another mount namespace: the id that the daemon calls itself by must stand in its file. */
+async function visibleRoot(services: Services, call: CallOptions, within?: string): Promise<SharedRoot | undefined> {
+  if (!services.local) return undefined;
+  return remember(services, "visible root", async () => {
+    const server = await knownServer(services, call);
+    if (server === undefined || server.uuid === "") return undefined;
+    const { uuid, pidNamespace } = server;
+    const above = within === undefined ? undefined : await rootAbove(within, uuid);
+    const content = above === undefined ? contentRootOf(await knownPlugins(services, call)) : join(above, CONTENT);
+    if (content === undefined) return undefined;
+    const root = dirname(content);
+    if (!(await isInstallation(root, uuid))) return undefined;
+    const own = await stat("/proc/self/ns/pid", { bigint: true }).catch(() => undefined);
+    const samePids = pidNamespace === undefined || pidNamespace === own?.ino;
+    return { root, content, samePids };
+  });
+}
 
 /** The directory above a path in which a daemon of that id keeps its files. */
 async function rootAbove(path: string, uuid: string): Promise<string | undefined> {
   for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
-    if ((await isRoot(at, uuid)) && (await isDirectory(join(at, CONTENT)))) return at;
+    if ((await isInstallation(at, uuid)) && (await isDirectory(join(at, CONTENT)))) return at;
   }
   return undefined;
 }
 
-async function isRoot(path: string, uuid: string): Promise<boolean> {
-  const file = join(path, "io.containerd.grpc.v1.introspection", "uuid");
-  return (await readFile(file, "utf8").catch(() => "")).trim() === uuid;
-}
-
 async function isDirectory(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+function isWritable(path: string): Promise<boolean> {
+  return access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function isInstallation(root: string, uuid: string): Promise<boolean> {
+  const path = join(root, "io.containerd.grpc.v1.introspection", "uuid");
+  const written = await readFile(path, "utf8").catch(() => "");
+  return written.trim() === uuid;
 }
 
 /** Which daemon it is; `undefined` when it cannot be asked. Asked for once a minute at most. */

@@ -128,6 +128,35 @@ export function transportSuite(
         assert.notEqual(await call.closed, NO_ERROR);
       });
 
+      it("leave a connection that was silent, whose other calls go on", async () => {
+        const server = await serve((call) => {
+          if (server.calls.length > 2) answerVersion(call);
+        });
+        const rpc = open();
+        const patient = version(rpc);
+        await assert.rejects(version(rpc, { timeoutMs: 600 }), DeadlineExceededError);
+        await version(rpc);
+        await version(rpc);
+        assert.equal(server.connections, 2);
+        const [first] = server.calls;
+        assert.ok(first);
+        answerVersion(first);
+        assert.equal((await patient).version, "1.2.3");
+      });
+
+      it("keep a connection on which anything else was heard, or that was hardly waited for", async () => {
+        const server = await serve((call) => {
+          if (server.calls.length !== 1 && server.calls.length !== 3) answerVersion(call);
+        });
+        const rpc = open();
+        const late = assert.rejects(version(rpc, { timeoutMs: 600 }), DeadlineExceededError);
+        await version(rpc);
+        await late;
+        await assert.rejects(version(rpc, { timeoutMs: 50 }), DeadlineExceededError);
+        await version(rpc);
+        assert.equal(server.connections, 1);
+      });
+
       it("have one name, whoever notices first", async () => {
         await serve((call) => call.fail(2, "subscription error: context deadline exceeded"));
         await assert.rejects(version(open(), { timeoutMs: 5_000 }), DeadlineExceededError);
