@@ -19,6 +19,8 @@ export interface BenchSettings {
   readonly quick: boolean;
   readonly rounds: number | undefined;
   readonly go: GoClient | undefined;
+  /** The `dist` folder of an earlier build. */
+  readonly before: string | undefined;
   readonly progress: Progress;
 }
 
@@ -35,6 +37,8 @@ export class Bench implements AsyncDisposable {
   readonly quick: boolean;
   readonly progress: Progress;
   readonly hasGo: boolean;
+  /** The `dist` folder of an earlier build, if one is to be compared with. */
+  readonly before: string | undefined;
   /** For files of the rows; goes with the bench. */
   readonly directory: string;
   /** The daemon's own directory for temporary files. */
@@ -49,6 +53,7 @@ export class Bench implements AsyncDisposable {
     this.quick = settings.quick;
     this.progress = settings.progress;
     this.hasGo = settings.go !== undefined;
+    this.before = settings.before;
     this.#settings = settings;
   }
 

@@ -5,7 +5,7 @@ import type { ContainerRecord } from "./container-record.js";
 import { newOperationId } from "./operation-id.js";
 import type { GuardianUse } from "./recovery/guardian.js";
 import { intentResource } from "./recovery/intent.js";
-import { operationLabels } from "./recovery/operation-record.js";
+import { type OperationRecord, operationLabels } from "./recovery/operation-record.js";
 import { ownOwner } from "./recovery/owner.js";
 import { PauseWatch } from "./recovery/pause-watch.js";
 import { settleRivals } from "./recovery/rivals.js";
@@ -112,11 +112,12 @@ export class Operation {
 
   /**
    * Creates the lease, and sees that nobody else is at work on the same; once. What comes before must make nothing. `file` may be made
-   * on the daemon's machine. Resolves to whether something was put right that an operation whose process died had left in the way.
+   * on the daemon's machine, `partial` on this one. Resolves to whether something was put right that an operation whose process died
+   * had left in the way.
    *
    * @throws {CheckpointInProgressError} when another operation is at work on the same
    */
-  async begin(file?: string): Promise<boolean> {
+  async begin({ file, partial }: Pick<OperationRecord, "file" | "partial"> = {}): Promise<boolean> {
     if (this.#begun) return false;
     this.#means.signal.throwIfAborted();
     const { leases } = this.#services;
@@ -124,7 +125,7 @@ export class Operation {
     const deadlineAt = new Date(Date.now() + (this.#options.timeoutMs ?? DAY_MS) + AFTER_DEADLINE_MS);
     const startedAt = this.#startedAt;
     const { id, callerId } = this;
-    const record = { id, kind, callerId, containerId, ref, file, owner: ownOwner(), startedAt, deadlineAt };
+    const record = { id, kind, callerId, containerId, ref, file, partial, owner: ownOwner(), startedAt, deadlineAt };
     this.#cleanUp.atEnd(`lease ${this.id}`, (call, failed) => {
       if (failed && this.#rescued !== undefined) throw new FailedPreconditionError(this.#rescued);
       if (this.#stillPaused)

@@ -32,6 +32,8 @@ export interface CapturePrepared {
   readonly directory: DumpDirectory | undefined;
   /** What criu is asked, to be written after the pause; absent when there is no dump. */
   readonly criuOptions: PreparedBlob | undefined;
+  /** What criu dumps into the directory is not packed: the caller takes it from there. */
+  readonly keepsDump?: boolean;
 }
 
 /** A blob that is not written yet. */

@@ -48,14 +48,14 @@ export async function performRestore(
     async (operation) => {
       await requireCriuConfig(services, plan);
       const { callerId } = operation;
-      const file = criuConfigPath(id, plan);
+      const files = { file: criuConfigPath(id, plan) };
       if (callerId !== undefined) {
-        await operation.begin(file);
+        await operation.begin(files);
         const earlier = await earlierContainer(services, { callerId, containerId: id }, operation.call);
         if (earlier !== undefined) return earlier;
       }
       const checkpoint = await resolveCheckpoint(services, source, operation.call);
-      await operation.begin(file);
+      await operation.begin(files);
       const target = await restorePreflight(services, id, checkpoint, plan, operation.call);
       return make(services, id, checkpoint, plan, target, operation);
     },

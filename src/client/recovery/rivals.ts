@@ -48,7 +48,10 @@ async function others(services: Services, own: OperationRecord, call: CallOption
   const inTheWay = found.filter(({ record }) => record.id !== own.id && isInTheWay(record, own));
   return {
     self,
-    living: inTheWay.map(({ record }) => record).filter((record) => !isAbandoned(record)),
+    // What a living process could not give back in time stands in nobody's way.
+    living: inTheWay
+      .map(({ record }) => record)
+      .filter((record) => !isAbandoned(record) && record.deadlineAt.getTime() >= Date.now()),
     abandoned: inTheWay.filter(({ record }) => isAbandoned(record)),
   };
 }
