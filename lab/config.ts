@@ -4,6 +4,8 @@ export interface ConfigOptions {
   readonly grpcToml?: string;
   /** Tables of their own. */
   readonly extraToml?: string;
+  /** Whether garbage is collected as eagerly as can be, so that a forgotten lease shows at once. Default: true. */
+  readonly collectsEagerly?: boolean;
 }
 
 const DISABLED = [
@@ -13,9 +15,16 @@ const DISABLED = [
   "io.containerd.nri.v1.nri",
 ];
 
+const EAGER = `[plugins."io.containerd.gc.v1.scheduler"]
+pause_threshold = 0.5
+deletion_threshold = 1
+mutation_threshold = 1
+schedule_delay = "0s"
+startup_delay = "10ms"
+`;
+
 /** containerd's config.toml for a daemon that has all its files in `directory`. All lines of containerd take version 2. */
 export function daemonConfig(directory: string, options: ConfigOptions = {}): string {
-  // Garbage is collected as eagerly as can be: a forgotten lease shows at once.
   return `version = 2
 root = "${directory}/root"
 state = "${directory}/state"
@@ -25,13 +34,7 @@ disabled_plugins = ${JSON.stringify(DISABLED)}
 address = "${directory}/c.sock"
 ${options.grpcToml ?? ""}
 
-[plugins."io.containerd.gc.v1.scheduler"]
-pause_threshold = 0.5
-deletion_threshold = 1
-mutation_threshold = 1
-schedule_delay = "0s"
-startup_delay = "10ms"
-
+${options.collectsEagerly === false ? "" : EAGER}
 ${options.extraToml ?? ""}
 `;
 }

@@ -27,6 +27,7 @@ import { Snapshots } from "./snapshots.js";
 import { endThaws } from "./thaws.js";
 import { callOffOperations } from "./under-way.js";
 
+const rooting = once(() => import("./shared-root.js"));
 const restoring = once(() => import("./restoring.js"));
 const recovering = once(() => import("./recovery/recover.js"));
 const sweeping = once(() => import("./recovery/sweep.js"));
@@ -47,6 +48,11 @@ export interface ClientOptions {
    * process die. There can be one for transports made by `unixTransport()` and `tcpTransport()`. Default: true.
    */
   readonly guardian?: boolean | undefined;
+  /**
+   * Whether large blobs are read from the files the daemon keeps them in, after it has said that the namespace has them: where
+   * the transport is local, and these files are this process's to read. They are verified as any others. Default: true.
+   */
+  readonly localContent?: boolean | undefined;
   /** How many checkpoints and restores run at once over the connection; further ones wait for their turn. Default: 16. */
   readonly maxConcurrent?: number | undefined;
 }
@@ -249,7 +255,13 @@ class NamespaceServices implements Services {
   readonly #snapshots = new Map<string, Snapshots>();
 
   constructor(options: ClientOptions) {
-    const { transport, namespace, guardian = true, maxConcurrent = DEFAULT_MAX_CONCURRENT } = options;
+    const {
+      transport,
+      namespace,
+      guardian = true,
+      localContent = true,
+      maxConcurrent = DEFAULT_MAX_CONCURRENT,
+    } = options;
     if (!(maxConcurrent >= 1) || (maxConcurrent !== Number.POSITIVE_INFINITY && !Number.isInteger(maxConcurrent))) {
       throw new InvalidArgumentError(
         `Cannot make a client with maxConcurrent ${maxConcurrent}: expected a whole number from 1`,
@@ -260,7 +272,8 @@ class NamespaceServices implements Services {
     this.rpc = new Rpc(transport, namespace);
     this.namespace = namespace;
     this.local = transport.local ?? false;
-    this.content = new RemoteStore(this.rpc);
+    const files = { root: async () => (await rooting()).visibleContent(this) };
+    this.content = new RemoteStore(this.rpc, localContent ? files : undefined);
     this.leases = new RemoteLeases(this.rpc);
     this.introspection = new Introspection(this.rpc);
   }

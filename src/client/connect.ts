@@ -23,6 +23,8 @@ export interface ConnectOptions {
   readonly recover?: boolean | undefined;
   /** Whether a guardian stands by while a task is paused; see {@link Client}. Default: true. */
   readonly guardian?: boolean | undefined;
+  /** Whether large blobs are read from the daemon's own files where these are this process's to read; see {@link Client}. Default: true. */
+  readonly localContent?: boolean | undefined;
   /** How many checkpoints and restores run at once; further ones wait for their turn. Default: 16. */
   readonly maxConcurrent?: number | undefined;
 }
@@ -48,8 +50,8 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, namespace = DEFAULT_NAMESPACE, tls } = options;
   const address = options.transport === undefined ? parseAddress(options.address ?? DEFAULT_ADDRESS) : undefined;
   const transport = options.transport ?? transportTo(address as Address, timeoutMs, tls);
-  const { guardian, maxConcurrent } = options;
-  const client = new Client({ transport, namespace, guardian, maxConcurrent });
+  const { guardian, localContent, maxConcurrent } = options;
+  const client = new Client({ transport, namespace, guardian, localContent, maxConcurrent });
   try {
     await client.version({ timeoutMs });
     if (options.recover === true) await client.recover();

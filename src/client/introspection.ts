@@ -88,10 +88,11 @@ export class Introspection {
     };
   }
 
-  /** Tells where the daemon's content store lies on its host; `undefined` when it does not say. */
+  /** Tells where the daemon's content store lies on its host; `undefined` when it does not say, or content lies elsewhere too. */
   async contentRoot(call: CallOptions = {}): Promise<string | undefined> {
-    const [plugin] = await this.plugins(['type=="io.containerd.content.v1",id==content'], call);
-    return plugin?.exports["root"];
+    const stores = await this.plugins(['type=="io.containerd.content.v1"'], call);
+    const [store, ...others] = stores.filter(({ initError }) => initError === undefined);
+    return store?.id === "content" && others.length === 0 ? store.exports["root"] : undefined;
   }
 }
 

@@ -6,6 +6,8 @@ import type { ServerInfo } from "./introspection.js";
 import { remember } from "./remembered.js";
 import type { Services } from "./services.js";
 
+const LOOK_MS = 10_000;
+
 /**
  * Where a daemon keeps its files.
  *
@@ -20,27 +22,44 @@ export interface SharedRoot {
   readonly samePids: boolean;
 }
 
-/**
- * The daemon's root directory, when it is the same directory for this process, and may be written to. The same path may be
- * another one in another mount namespace: the id that the daemon calls itself by must stand in the file it keeps it in.
- */
+/** The daemon's root directory, when it is the same directory for this process, and may be written to. */
 export async function sharedRoot(services: Services, call: CallOptions): Promise<SharedRoot | undefined> {
+  const shared = await visibleRoot(services, call);
+  if (shared === undefined || !(await isWritable(shared.root))) return undefined;
+  return shared;
+}
+
+/** The root of the daemon's content store, when it is the same directory for this process. */
+export async function visibleContent(services: Services): Promise<string | undefined> {
+  return (await visibleRoot(services, { timeoutMs: LOOK_MS }))?.content;
+}
+
+/** The same path may be another directory in another mount namespace: the id that the daemon calls itself by must stand in its file. */
+async function visibleRoot(services: Services, call: CallOptions): Promise<SharedRoot | undefined> {
   if (!services.local) return undefined;
-  return remember(services, "shared root", async () => {
+  return remember(services, "visible root", async () => {
     const [content, server] = await Promise.all([services.introspection.contentRoot(call), serverOf(services, call)]);
     if (content === undefined || server === undefined) return undefined;
     const { uuid, pidNamespace } = server;
     const root = dirname(content);
-    const file = join(root, "io.containerd.grpc.v1.introspection", "uuid");
-    const written = await readFile(file, "utf8").catch(() => "");
-    if (uuid === "" || written.trim() !== uuid) return undefined;
+    if (uuid === "" || !(await isInstallation(root, uuid))) return undefined;
     const own = await stat("/proc/self/ns/pid", { bigint: true }).catch(() => undefined);
     const samePids = pidNamespace === undefined || pidNamespace === own?.ino;
-    return access(root, constants.W_OK).then(
-      () => ({ root, content, samePids }),
-      () => undefined,
-    );
+    return { root, content, samePids };
   });
+}
+
+function isWritable(path: string): Promise<boolean> {
+  return access(path, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function isInstallation(root: string, uuid: string): Promise<boolean> {
+  const path = join(root, "io.containerd.grpc.v1.introspection", "uuid");
+  const written = await readFile(path, "utf8").catch(() => "");
+  return written.trim() === uuid;
 }
 
 async function serverOf(services: Services, call: CallOptions): Promise<ServerInfo | undefined> {

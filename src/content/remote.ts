@@ -14,6 +14,7 @@ import type { Rpc } from "../rpc/rpc.js";
 import { putThroughWriter } from "./blob.js";
 import { keepExisting } from "./existing.js";
 import { checkRange } from "./range.js";
+import type { LocalContent } from "./remote-file.js";
 import { RemoteWriteStream, statMessage } from "./remote-stream.js";
 import { committed, RemoteWriter } from "./remote-writer.js";
 import type { Info, PutOptions, Range, Status, Store, Writer, WriterOptions } from "./store.js";
@@ -21,14 +22,22 @@ import { verified } from "./verified.js";
 
 // One message stays well below the 4 MiB that some proxies allow.
 const MOST_AT_ONCE = 2 * 1024 * 1024;
+const LOCAL_FROM_BYTES = 256 * 1024;
+
+interface WireRange {
+  readonly offset: number;
+  readonly length: number | undefined;
+}
 
 /** The content store of a daemon. */
 export class RemoteStore implements Store {
   readonly #rpc: Rpc;
+  readonly #local: LocalContent | undefined;
 
-  /** Works in the namespace of `rpc`. */
-  constructor(rpc: Rpc) {
+  /** Works in the namespace of `rpc`, and reads large blobs from the daemon's files where these are said to be. */
+  constructor(rpc: Rpc, local?: LocalContent) {
     this.#rpc = rpc;
+    this.#local = local;
   }
 
   /** @inheritDoc */
@@ -40,14 +49,34 @@ export class RemoteStore implements Store {
     checkRange({ offset, length });
     if (length === 0) return;
     const whole = offset === undefined && length === undefined;
-    const bytes = this.#bytes(target.digest, offset ?? 0, length, call);
+    const range = { offset: offset ?? 0, length };
+    const bytes = (await this.#fileBytes(target, range, call)) ?? this.#bytes(target.digest, range, call);
     yield* whole ? verified(bytes, target) : bytes;
+  }
+
+  /** From the daemon's own file, once the daemon has said that the namespace has the blob; `undefined` where that cannot be. */
+  async #fileBytes(
+    { digest, size: known = Number.POSITIVE_INFINITY }: { readonly digest: Digest; readonly size?: number },
+    { offset, length = Number.POSITIVE_INFINITY }: WireRange,
+    call: CallOptions,
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
+    if (this.#local === undefined) return undefined;
+    const { fromBytes = LOCAL_FROM_BYTES } = this.#local;
+    if (Math.min(known - offset, length) < fromBytes) return undefined;
+    call.signal?.throwIfAborted();
+    const left = timeLeft(call);
+    const { blobFileChunks, findRoot, openBlobFile } = await import("./remote-file.js");
+    const root = await findRoot(this.#local, call);
+    if (root === undefined) return undefined;
+    const { size } = await this.info(digest, left());
+    const file = offset > size ? undefined : await openBlobFile(root, digest, size);
+    if (file === undefined) return undefined;
+    return blobFileChunks(file, digest, { from: offset, to: Math.min(offset + length, size) }, left());
   }
 
   async *#bytes(
     digest: Digest,
-    offset: number,
-    length: number | undefined,
+    { offset, length }: WireRange,
     call: CallOptions,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const request = { digest, offset: BigInt(offset), size: BigInt(length ?? 0) };
@@ -154,6 +183,14 @@ export class RemoteStore implements Store {
     }
     return keepExisting(this, { digest, size }, labels, call);
   }
+}
+
+/** What is left of a call's time, each time it is asked. */
+function timeLeft(call: CallOptions): () => CallOptions {
+  const { timeoutMs } = call;
+  if (timeoutMs === undefined) return () => call;
+  const endsAt = performance.now() + timeoutMs;
+  return () => ({ ...call, timeoutMs: Math.max(0, Math.ceil(endsAt - performance.now())) });
 }
 
 function infoAbout(digest: Digest, message: InfoMessage | undefined): Info {

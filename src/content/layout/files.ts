@@ -43,18 +43,32 @@ export async function readPlain(path: string, maxBytes: number): Promise<Buffer 
   }
 }
 
-/** Yields a part of a file; each chunk belongs to the reader. */
+/** Yields a part of a file; each chunk belongs to the reader, and while it has one the next is read. */
 export async function* chunksOf(
   handle: FileHandle,
   from: number,
   to: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for (let at = from; at < to; ) {
+  const read = async (at: number): Promise<Uint8Array> => {
     const length = Math.min(CHUNK_BYTES, to - at);
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafeSlow(length), 0, length, at);
-    if (bytesRead === 0) return;
-    at += bytesRead;
-    yield buffer.subarray(0, bytesRead);
+    return buffer.subarray(0, bytesRead);
+  };
+  let ahead = from < to ? read(from) : undefined;
+  try {
+    for (let at = from; ahead !== undefined; ) {
+      const chunk: Uint8Array = await ahead;
+      ahead = undefined;
+      if (chunk.length === 0) return;
+      at += chunk.length;
+      if (at < to) ahead = read(at);
+      // It fails when it is waited for.
+      ahead?.catch(() => {});
+      yield chunk;
+    }
+  } finally {
+    // The file must not be closed under it.
+    await ahead?.catch(() => {});
   }
 }
 

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Container } from "containerd-client";
+import { busyboxImage } from "../lab/busybox-image.js";
+import type { Bench } from "./bench.js";
+
+const IMAGE = "docker.io/library/bench:1";
+
+/** A shell that keeps random letters in its memory, and says what they hash to whenever it is asked: only when all of them are there. */
+function keeper(mebibytes: number): readonly string[] {
+  const script = `
+    held=$(head -c ${Math.ceil((mebibytes * 1024 * 1024 * 3) / 4)} /dev/urandom | base64 -w 0)
+    echo "$held" | sha256sum > /sum
+    while :; do
+      if [ -e /ask ]; then rm /ask; echo "$held" | sha256sum > /answer.new; mv /answer.new /answer; fi
+      sleep 0.2
+    done`;
+  return ["sh", "-c", script];
+}
+
+/** Starts a container whose shell has so much in its memory, and waits until it has. */
+export async function startKeeper(bench: Bench, id: string, mebibytes: number): Promise<Container> {
+  await busyboxImage(bench.client, IMAGE);
+  const container = await bench.client.containers.create(id, { image: IMAGE, args: keeper(mebibytes) });
+  const task = await container.newTask();
+  await task.start();
+  await until(container, "test -s /sum");
+  return container;
+}
+
+/** Rejects unless the container runs and its memory is what it was when it was filled. */
+export async function requireMemory(container: Container): Promise<void> {
+  await until(container, "rm -f /answer; touch /ask");
+  await until(container, "test -e /answer");
+  await until(container, "cmp /sum /answer", 1);
+}
+
+/** Ends a container and removes it. */
+export async function discard(container: Container): Promise<void> {
+  const task = await container.task();
+  await task.kill("SIGKILL", { all: true });
+  await task.wait();
+  await task.delete();
+  await container.delete({ snapshot: true });
+}
+
+let probes = 0;
+
+/** Runs the script in the container again and again until it succeeds. */
+async function until(container: Container, script: string, tries = 600): Promise<void> {
+  const task = await container.task();
+  for (let tried = 0; tried < tries; tried += 1) {
+    const probe = await task.exec(`probe-${probes++}`, ["sh", "-c", script]);
+    await probe.start();
+    const { exitStatus } = await probe.wait();
+    await probe.delete();
+    if (exitStatus === 0) return;
+    await sleep(100);
+  }
+  throw new Error(`in ${container.id}, this never succeeded: ${script}`);
+}
