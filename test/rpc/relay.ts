@@ -8,7 +8,7 @@ export class Relay implements AsyncDisposable {
   readonly #server: net.Server;
   readonly #sockets = new Set<Socket>();
   /** The connections of those who came. */
-  readonly near = new Set<Socket>();
+  readonly near: Set<Socket> = new Set();
   #swallowing = false;
 
   private constructor(server: net.Server, to: NetConnectOpts, event: string) {
