@@ -19,6 +19,8 @@ export interface BenchSettings {
   readonly quick: boolean;
   readonly rounds: number | undefined;
   readonly go: GoClient | undefined;
+  /** The `dist` folder of an earlier build. */
+  readonly before: string | undefined;
   readonly progress: Progress;
 }
 
@@ -35,6 +37,8 @@ export class Bench implements AsyncDisposable {
   readonly quick: boolean;
   readonly progress: Progress;
   readonly hasGo: boolean;
+  /** The `dist` folder of an earlier build, if one is to be compared with. */
+  readonly before: string | undefined;
   /** For files of the rows; goes with the bench. */
   readonly directory: string;
   /** The daemon's own directory for temporary files. */
@@ -49,6 +53,7 @@ export class Bench implements AsyncDisposable {
     this.quick = settings.quick;
     this.progress = settings.progress;
     this.hasGo = settings.go !== undefined;
+    this.before = settings.before;
     this.#settings = settings;
   }
 
@@ -92,10 +97,10 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Runs an operation of the Go half; there must be one. */
-  async go(operation: string, args: readonly string[]): Promise<Ran> {
+  async go(operation: string, args: readonly string[], address: string = this.daemon.address): Promise<Ran> {
     const { path } = this.#settings.go ?? {};
     if (path === undefined) throw new Error("the Go client was not asked for");
-    return runForOutput(path, [operation, this.daemon.address, NAMESPACE, ...args]);
+    return runForOutput(path, [operation, address, NAMESPACE, ...args]);
   }
 
   /** Runs the daemon's own `ctr`. */
@@ -104,12 +109,12 @@ export class Bench implements AsyncDisposable {
     return measured(this.daemon.binaries.ctr, [...global, ...args], options);
   }
 
-  /** How many calls the act makes at the address it is given. */
-  async countCalls(act: (address: string) => Promise<unknown>): Promise<number> {
+  /** How many calls the act makes at the address it is given, and how many bytes it gets in answer. */
+  async count(act: (address: string) => Promise<unknown>): Promise<{ calls: number; bytes: number }> {
     const path = join(this.daemon.directory, `r${randomUUID().slice(0, 4)}`);
     await using counter = await CallCounter.listen(path, this.daemon.address);
     await act(path);
-    return counter.calls;
+    return { calls: counter.calls, bytes: counter.bytes };
   }
 
   /** Has the daemon collect, and waits for it: what is held no more is gone then. */

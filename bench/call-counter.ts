@@ -8,6 +8,8 @@ const HEADERS = 1;
 /** Passes everything on to a daemon's socket, and counts the calls in it: each is one HTTP/2 frame of headers from the caller. */
 export class CallCounter implements AsyncDisposable {
   calls = 0;
+  /** What the daemon answered. */
+  bytes = 0;
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
 
@@ -28,6 +30,9 @@ export class CallCounter implements AsyncDisposable {
         if (type === HEADERS) this.calls += 1;
       });
       near.on("data", look);
+      far.on("data", (chunk: Uint8Array) => {
+        this.bytes += chunk.length;
+      });
       near.pipe(far);
       far.pipe(near);
     });

@@ -50,7 +50,7 @@ export async function runCheckpointCase(
     for (let counted = 0; counted < COUNTED; counted += 1) {
       for (const who of everybody) {
         if (counted > 0) await forgetImage(bench, `cp:${who}`);
-        const calls = await bench.countCalls((address) => checkpoint(address)[who](`cp:${who}`));
+        const { calls } = await bench.count((address) => checkpoint(address)[who](`cp:${who}`));
         bench.figures.add(lines.calls, calls, whose[who]);
       }
     }
@@ -59,7 +59,7 @@ export async function runCheckpointCase(
   // Each thaws what the other froze, and its own: what was measured above is a checkpoint only if it thaws.
   for (const ref of ["cp:ours", "cp:ctr"]) {
     for (const who of everybody) {
-      const calls = await bench.countCalls((address) => restore(address)[who](ref));
+      const { calls } = await bench.count((address) => restore(address)[who](ref));
       bench.figures.add(lines.restoreCalls, calls, whose[who]);
       const thawed = await bench.client.containers.get(id);
       await requireMemory(thawed);

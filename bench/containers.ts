@@ -3,6 +3,9 @@ import type { Container } from "containerd-client";
 import { busyboxImage } from "../lab/busybox-image.js";
 import type { Bench } from "./bench.js";
 
+// A freeze may end a sleep early.
+const SLEEP = "while :; do sleep 1000; done";
+
 const IMAGE = "docker.io/library/bench:1";
 
 /** A shell that keeps random letters in its memory, and says what they hash to whenever it is asked: only when all of them are there. */
@@ -12,18 +15,42 @@ function keeper(mebibytes: number): readonly string[] {
     echo "$held" | sha256sum > /sum
     while :; do
       if [ -e /ask ]; then rm /ask; echo "$held" | sha256sum > /answer.new; mv /answer.new /answer; fi
-      sleep 0.2
+      sleep 1
     done`;
   return ["sh", "-c", script];
 }
 
 /** Starts a container whose shell has so much in its memory, and waits until it has. */
 export async function startKeeper(bench: Bench, id: string, mebibytes: number): Promise<Container> {
+  const container = await start(bench, id, keeper(mebibytes));
+  await until(container, "test -s /sum");
+  return container;
+}
+
+/** Starts a container that does nothing at all. */
+export async function startSleeper(bench: Bench, id: string): Promise<Container> {
+  return start(bench, id, ["sh", "-c", SLEEP]);
+}
+
+const PAGES_PER_MIB = 256;
+
+/** Starts a container that holds more memory than a shell can: in programs that cannot get rid of what they have read. */
+export async function startHolder(bench: Bench, id: string, mebibytes: number): Promise<Container> {
+  const count = 4;
+  const script = `
+    for i in $(seq ${count}); do dd if=/dev/zero bs=${mebibytes / count}M count=1 2> /dev/null | { ${SLEEP}; } & done
+    wait`;
+  const container = await start(bench, id, ["sh", "-c", script]);
+  const pages = `cat /proc/[0-9]*/statm | awk '{ pages += $2 } END { exit pages < ${mebibytes * PAGES_PER_MIB} }'`;
+  await until(container, pages);
+  return container;
+}
+
+async function start(bench: Bench, id: string, args: readonly string[]): Promise<Container> {
   await busyboxImage(bench.client, IMAGE);
-  const container = await bench.client.containers.create(id, { image: IMAGE, args: keeper(mebibytes) });
+  const container = await bench.client.containers.create(id, { image: IMAGE, args });
   const task = await container.newTask();
   await task.start();
-  await until(container, "test -s /sum");
   return container;
 }
 

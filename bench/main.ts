@@ -33,7 +33,7 @@ async function main(options: BenchOptions): Promise<void> {
   const chosen = rows.filter(({ name }) => options.rows.length === 0 || options.rows.includes(name));
   const failed: string[] = [];
   const lines: FiguredLine[] = [];
-  await using bench = await Bench.start({ quick: options.quick, rounds: options.rounds, go, progress });
+  await using bench = await Bench.start({ ...options, go, progress });
   const machine = await describeMachine(bench, go);
   for (const row of chosen) {
     progress(`${row.name} (load ${loadavg()[0]?.toFixed(1)})`);

@@ -10,15 +10,18 @@ export interface BenchOptions {
   readonly rounds: number | undefined;
   /** Where the figures are written to; into an ignored folder when absent. */
   readonly json: string | undefined;
+  /** The `dist` folder of an earlier build, to which start-up is compared. */
+  readonly before: string | undefined;
   /** The rows by name; all of them when there is none. */
   readonly rows: readonly string[];
 }
 
-export const USAGE = `npm run bench -- [--quick] [--go] [--rounds N] [--json PATH] [ROW...]
-  --quick      small sizes and few rounds, to see that everything works
-  --go         compares with Debian's Go client, too, which is downloaded and built
-  --rounds N   how often each row is measured
-  --json PATH  where the figures go; default: .build/bench-results/`;
+export const USAGE = `npm run bench -- [--quick] [--go] [--rounds N] [--json PATH] [--before DIST] [ROW...]
+  --quick        small sizes and few rounds, to see that everything works
+  --go           compares with Debian's Go client, too, which is downloaded and built
+  --rounds N     how often each row is measured
+  --json PATH    where the figures go; default: .build/bench-results/
+  --before DIST  the dist folder of an earlier build: start-up is compared with it`;
 
 /** Reads the command line. Throws when it asks for something else. */
 export function parseOptions(args: readonly string[], known: readonly string[]): BenchOptions {
@@ -30,6 +33,7 @@ export function parseOptions(args: readonly string[], known: readonly string[]):
       go: { type: "boolean", default: false },
       rounds: { type: "string" },
       json: { type: "string" },
+      before: { type: "string" },
     },
   });
   const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
@@ -39,5 +43,5 @@ export function parseOptions(args: readonly string[], known: readonly string[]):
   for (const row of positionals) {
     if (!known.includes(row)) throw new Error(`There is no row ${row}: expected ${known.join(", ")}`);
   }
-  return { quick: values.quick, go: values.go, rounds, json: values.json, rows: positionals };
+  return { quick: values.quick, go: values.go, rounds, json: values.json, before: values.before, rows: positionals };
 }

@@ -2,11 +2,15 @@ import type { Row } from "./row.js";
 import { archives } from "./rows/archives.js";
 import { checkpointIdle } from "./rows/checkpoint-idle.js";
 import { checkpointMemory } from "./rows/checkpoint-memory.js";
+import { largeCheckpoint } from "./rows/large-checkpoint.js";
+import { largeStore } from "./rows/large-store.js";
+import { manyCheckpoints } from "./rows/many-checkpoints.js";
 import { read } from "./rows/read.js";
 import { smallBlobs } from "./rows/small-blobs.js";
 import { smallCalls } from "./rows/small-calls.js";
 import { startUp } from "./rows/start-up.js";
 import { streaming } from "./rows/streaming.js";
+import { travel } from "./rows/travel.js";
 import { write } from "./rows/write.js";
 
 /** All rows, in the order of the table. */
@@ -15,9 +19,13 @@ export const rows: readonly Row[] = [
   write,
   smallBlobs,
   smallCalls,
+  travel,
   checkpointIdle,
   checkpointMemory,
   streaming,
   startUp,
+  manyCheckpoints,
+  largeStore,
+  largeCheckpoint,
   archives,
 ];

@@ -15,6 +15,6 @@ export function labDirectory(): string {
 }
 
 /** One of the lab's shell scripts. */
-export function labScript(name: "fetch.sh" | "box.sh"): string {
+export function labScript(name: "fetch.sh" | "box.sh" | "podman.sh"): string {
   return join(repositoryRoot(), "lab", name);
 }

@@ -1,4 +1,11 @@
-import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import { DataLossError } from "./errors.js";
 
@@ -16,6 +23,16 @@ export const RuntimeSpecType = {
 /** Wraps a message the way containerd does: the type's full name with no prefix, because shims compare it letter by letter. */
 export function packAny<T extends DescMessage>(schema: T, message: MessageShape<T>): Any {
   return create(AnySchema, { typeUrl: schema.typeName, value: toBinary(schema, message) });
+}
+
+/** Makes a message of its fields and wraps it. */
+export function packFields<T extends DescMessage>(schema: T, fields: MessageInitShape<T>): Any {
+  return packAny(schema, create(schema, fields));
+}
+
+/** Wraps one of the runtime spec's documents, which is JSON. */
+export function packDocument(typeUrl: string, json: Uint8Array): Any {
+  return create(AnySchema, { typeUrl, value: json });
 }
 
 /**

@@ -21,4 +21,10 @@ export const CheckpointAnnotation = {
   imageDigest: "containerd-client.checkpoint.image.digest",
   /** The chain id of the snapshot that lies under the rw layer. */
   chainId: "containerd-client.checkpoint.image.chain-id",
+  /** The digest of the base image's config. */
+  imageConfigDigest: "containerd-client.checkpoint.image.config-digest",
+  /** The engine whose archive the checkpoint was made of. */
+  engine: "containerd-client.checkpoint.engine",
+  /** The namespaces of others that a dump has nothing of and a restore must name: `network`, `pid`. */
+  externalNamespaces: "containerd-client.checkpoint.external-namespaces",
 } as const;

@@ -8,6 +8,7 @@ import { type Index, parseIndex } from "../oci/image-index.js";
 import { isIndexType, isLayerType, isManifestType } from "../oci/media-types.js";
 import { CheckpointAnnotation } from "./annotations.js";
 import type { CheckpointDescription, CheckpointImage } from "./description.js";
+import { engineNamed } from "./inspect/image-annotations.js";
 import { CheckpointMediaType } from "./media-types.js";
 
 /** A checkpoint index, read into named parts. Plain data: it holds no connection. */
@@ -95,7 +96,7 @@ export function parseCheckpoint(index: Index, target: Descriptor): Checkpoint {
   const createdAt = new Date(annotations[CheckpointAnnotation.createdAt] ?? Number.NaN);
   return {
     target,
-    origin: { engine: "containerd" },
+    origin: { engine: engineNamed(annotations[CheckpointAnnotation.engine]) ?? "containerd" },
     ...(containerId === undefined ? {} : { containerId }),
     ...(Number.isNaN(createdAt.getTime()) ? {} : { createdAt }),
     image: parseImage(annotations, image),
@@ -117,6 +118,7 @@ function parseImage(annotations: Labels, descriptor: Descriptor | undefined): Ch
   const name = annotations[CheckpointAnnotation.imageName] ?? annotations[CheckpointAnnotation.taskImageName];
   const digest = annotations[CheckpointAnnotation.imageDigest] ?? descriptor?.digest;
   const chainId = annotations[CheckpointAnnotation.chainId];
+  const configDigest = annotations[CheckpointAnnotation.imageConfigDigest];
   if (digest !== undefined && descriptor !== undefined && digest !== descriptor.digest) {
     throw new InvalidArgumentError(
       `Cannot read the checkpoint: its annotations name base image ${digest}, but it contains ${descriptor.digest}`,
@@ -125,6 +127,7 @@ function parseImage(annotations: Labels, descriptor: Descriptor | undefined): Ch
   return {
     ...(name === undefined || name === "" ? {} : { name }),
     ...(digest !== undefined && isDigest(digest) ? { digest } : {}),
+    ...(configDigest !== undefined && isDigest(configDigest) ? { configDigest } : {}),
     ...(chainId !== undefined && isDigest(chainId) ? { chainId } : {}),
     ...(descriptor === undefined ? {} : { descriptor }),
   };
@@ -174,6 +177,7 @@ export function checkpointIndex(parts: CheckpointParts): Index {
       [CheckpointAnnotation.createdAt]: parts.createdAt.toISOString(),
       ...(image.digest === undefined ? {} : { [CheckpointAnnotation.imageDigest]: image.digest }),
       ...(image.chainId === undefined ? {} : { [CheckpointAnnotation.chainId]: image.chainId }),
+      ...(image.configDigest === undefined ? {} : { [CheckpointAnnotation.imageConfigDigest]: image.configDigest }),
     },
   };
 }

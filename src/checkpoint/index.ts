@@ -31,6 +31,13 @@ export type {
   VolumePart,
 } from "./archive/part.js";
 export { type ArchiveSource, type ReadArchiveOptions, readArchive, readArchiveEntries } from "./archive/read.js";
+export { type ArchiveEngine, type ExportArchiveOptions, exportArchive } from "./convert/export-archive.js";
+export {
+  type ImportArchiveOptions,
+  type ImportedCheckpoint,
+  importArchive,
+} from "./convert/import-archive.js";
+export type { ForeignSpecPolicy, ImportNote } from "./convert/policy.js";
 export type { DumpedFile, DumpedProcess } from "./criu/process-tree.js";
 export type { DumpedMount, DumpStatistics } from "./criu/records.js";
 export type { DumpedSocket, SocketAddress } from "./criu/socket-record.js";

@@ -1,5 +1,5 @@
 /**
- * What containerd calls the blobs of a checkpoint.
+ * What containerd calls the blobs of a checkpoint; the last is ours.
  *
  * @see https://github.com/containerd/containerd/blob/v2.1.4/core/images/mediatypes.go
  */
@@ -12,4 +12,6 @@ export const CheckpointMediaType = {
   criuOptions: "application/vnd.containerd.container.checkpoint.options.v1+proto",
   /** The options of the container's runtime, as an encoded `google.protobuf.Any`. */
   runtimeOptions: "application/vnd.containerd.container.checkpoint.runtime.options+proto",
+  /** Ours: what else was in the archive a checkpoint was made of, as an uncompressed tar. */
+  documents: "application/vnd.containerd-client.checkpoint.documents.v1.tar",
 } as const;

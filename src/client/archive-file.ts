@@ -1,16 +1,17 @@
-import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { during, fileError } from "../content/layout/file-errors.js";
 import { chunksOf, syncDirectory, writeAt } from "../content/layout/files.js";
+import { removeLeftPartials } from "./partial-file.js";
 
 /**
- * Writes a file that appears under its name when it is whole and on the disk, in place of what was there. Only its owner may read
- * it: an archive may hold the memory of a process.
+ * Writes a file that appears under its name when it is whole and on the disk, in place of what was there. Until then it lies at
+ * `partial` beside it; what others left there that died is removed. Only its owner may read it: an archive may hold the
+ * memory of a process.
  */
-export async function writeWholeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  const partial = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.partial`);
+export async function writeWholeFile(path: string, partial: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   await during(`write ${path}`, async () => {
+    await removeLeftPartials(dirname(partial));
     try {
       await write(partial, chunks);
       await rename(partial, path);

@@ -3,10 +3,12 @@ import { orUndefined } from "../content/found.js";
 import { readImageConfig, readManifest, rootFSOf } from "../content/image-manifest.js";
 import { indexEntries } from "../content/index-entries.js";
 import type { Provider } from "../content/store.js";
+import { isInvalidArgument } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
 import type { ImageConfig } from "../oci/image-config.js";
 import { isConfigType, isManifestType } from "../oci/media-types.js";
+import type { Services } from "./services.js";
 
 /** One platform's image inside what an image name stands for. */
 export interface PlatformImage {
@@ -54,4 +56,48 @@ export async function imageOnChain(
 ): Promise<PlatformImage | undefined> {
   for await (const image of platformImages(provider, target, call)) if (image.chainId === chain) return image;
   return undefined;
+}
+
+/** An image found by the digest of its config, which some engines call its id. */
+export interface ConfiguredImage {
+  /** What its name stands for. */
+  readonly target: Descriptor;
+  readonly chainId: Digest;
+}
+
+/** The image of that config: under that name, or any other. */
+export async function imageOfConfig(
+  services: Services,
+  configDigest: Digest,
+  name: string | undefined,
+  call: CallOptions,
+): Promise<ConfiguredImage | undefined> {
+  const named = name === undefined ? undefined : await orUndefined(services.images.get(name, call));
+  const looked = new Set<string>();
+  const ofConfig = async (target: Descriptor): Promise<ConfiguredImage | undefined> => {
+    if (looked.has(target.digest)) return undefined;
+    looked.add(target.digest);
+    for await (const { manifest, chainId } of platformImages(services.content, target, call)) {
+      const document = await readManifest(services.content, manifest, call);
+      if (document.manifest.config.digest === configDigest) return { target, chainId };
+    }
+    return undefined;
+  };
+  const found = named && (await ofConfig(named.target));
+  if (found !== undefined) return found;
+  for await (const { target } of services.images.list([], call)) {
+    const other = await lenient(ofConfig(target));
+    if (other !== undefined) return other;
+  }
+  return undefined;
+}
+
+/** Images that are none, such as checkpoints, or that are not all here, are not the one. */
+async function lenient<T>(found: Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await orUndefined(found);
+  } catch (reason) {
+    if (isInvalidArgument(reason)) return undefined;
+    throw reason;
+  }
 }

@@ -1,6 +1,8 @@
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { Version } from "../api/services/version/v1/version_pb.js";
 import type { CallOptions } from "../call-options.js";
+import type { ArchiveSource } from "../checkpoint/archive/read.js";
+import type { ImportedCheckpoint } from "../checkpoint/convert/import-archive.js";
 import type { RestoreOption } from "../checkpoint/restore-plan.js";
 import { RemoteStore } from "../content/remote.js";
 import type { Store } from "../content/store.js";
@@ -9,6 +11,7 @@ import type { LeaseManager } from "../leases/lease.js";
 import { RemoteLeases } from "../leases/remote.js";
 import { Rpc } from "../rpc/rpc.js";
 import type { Transport } from "../rpc/transport.js";
+import type { ExportCheckpointOptions, ImportCheckpointOptions } from "./checkpoint-archive.js";
 import type { CheckpointSource } from "./checkpoint-source.js";
 import type { Container } from "./container.js";
 import { Containers } from "./containers.js";
@@ -29,6 +32,7 @@ import { callOffOperations } from "./under-way.js";
 
 const rooting = once(() => import("./shared-root.js"));
 const restoring = once(() => import("./restoring.js"));
+const checkpointArchives = once(() => import("./checkpoint-archive.js"));
 const recovering = once(() => import("./recovery/recover.js"));
 const sweeping = once(() => import("./recovery/sweep.js"));
 const events = once(() => import("./events.js"));
@@ -156,6 +160,48 @@ export class Client implements AsyncDisposable {
     call: RestoreCall = {},
   ): Promise<Container> {
     return (await restoring()).performRestore(this.#services, id, checkpoint, options, call);
+  }
+
+  /**
+   * Makes a checkpoint of an archive that Podman, CRI-O, containerd's CRI or the kubelet wrote, and registers it as an image; then
+   * {@link Client.restore} thaws it. The base image is found by what the archive says of it. See `importArchive` of
+   * `containerd-client/checkpoint` for what comes along, what is mended and what is refused.
+   *
+   * @param archive a file's path, the bytes, or what opens them.
+   * @example
+   * ```ts
+   * const { leftOut } = await client.importArchive("counter:podman", "counter.tar.zst");
+   * const container = await client.restore("counter", "counter:podman");
+   * ```
+   * @throws {FailedPreconditionError} when it holds something that cannot be carried
+   * @throws {InvalidArgumentError} when it has a member that must not be there, or is no checkpoint
+   * @throws {AlreadyExistsError} when the name stands for something else, unless `overwrite` is set
+   * @throws {DataLossError} when it is damaged
+   * @throws {ResourceExhaustedError} when a limit is passed
+   */
+  async importArchive(
+    ref: string,
+    archive: ArchiveSource | string,
+    options: ImportCheckpointOptions = {},
+  ): Promise<ImportedCheckpoint> {
+    return (await checkpointArchives()).importCheckpoint(this.#services, ref, archive, options);
+  }
+
+  /**
+   * Writes a checkpoint as the archive an engine restores from, such as `podman container restore --import`. The file appears under its
+   * name when it is whole; only its owner may read it. See `exportArchive` of `containerd-client/checkpoint`, which yields the bytes.
+   *
+   * @example
+   * ```ts
+   * await client.exportArchive("counter:frozen", { engine: "podman", compression: "gzip", to: "counter.tar.gz" });
+   * ```
+   * @throws {FailedPreconditionError} when it holds no memory, or something the engine cannot restore
+   * @throws {NotFoundError} when the checkpoint, or a part of it, is not here
+   * @throws {NotImplementedError} when it is to be packed as this Node.js cannot
+   * @throws {DataLossError} when content is damaged
+   */
+  async exportArchive(checkpoint: CheckpointSource, options: ExportCheckpointOptions): Promise<void> {
+    await (await checkpointArchives()).exportCheckpoint(this.#services, checkpoint, options);
   }
 
   /**

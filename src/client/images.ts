@@ -127,13 +127,13 @@ export class Images {
 
   /**
    * Exports images to a file, which appears under its name when it is whole. Only its owner may read it, because a checkpoint
-   * holds the memory of a process.
+   * holds the memory of a process. What is left beside it by a process that was killed goes with the next export there, or with a sweep.
    *
    * @throws {NotFoundError} when an image, or some of its content, is not here
    * @throws {DataLossError} when content is damaged
    */
   async exportFile(path: string, refs: string | readonly string[], options: ExportImagesOptions = {}): Promise<void> {
-    await (await files()).writeWholeFile(path, this.export(refs, options));
+    await (await exporting()).exportImagesToFile(this.#services, path, listOf(refs), options);
   }
 
   /**

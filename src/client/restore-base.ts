@@ -5,7 +5,7 @@ import { FailedPreconditionError, NotFoundError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
 import { normalizePlatform } from "../oci/platform.js";
-import { imageOnChain, platformImages } from "./base-image.js";
+import { imageOfConfig, imageOnChain, platformImages } from "./base-image.js";
 import { daemonPlatform } from "./features.js";
 import type { Services } from "./services.js";
 import { isCommitted } from "./unpack.js";
@@ -47,8 +47,16 @@ export async function restoreBase(
 }
 
 async function baseTarget(services: Services, checkpoint: Checkpoint, call: CallOptions): Promise<Descriptor> {
-  const { name, digest, descriptor } = checkpoint.image;
+  const { name, digest, descriptor, configDigest } = checkpoint.image;
   if (descriptor !== undefined) return descriptor;
+  if (digest === undefined && configDigest !== undefined) {
+    const target = (await imageOfConfig(services, configDigest, name, call))?.target;
+    if (target !== undefined) return target;
+    throw new NotFoundError(
+      `Cannot restore ${checkpointName(checkpoint)}: its base image ${JSON.stringify(name ?? "")} with config ${configDigest} is not here`,
+      { namespace: services.namespace, hint: "Import or pull that image first, under any name." },
+    );
+  }
   const named = name === undefined ? undefined : await targetOf(services, name, call);
   if (named !== undefined && (digest === undefined || named.digest === digest)) return named;
   if (digest !== undefined) {

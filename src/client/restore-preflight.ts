@@ -3,6 +3,7 @@ import { isAbsolute } from "node:path";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
 import type { CallOptions } from "../call-options.js";
+import { carriesCriuConfig } from "../checkpoint/convert/own-place.js";
 import { type CriuSetting, criuSettingsNeeded } from "../checkpoint/criu-config.js";
 import { type Checkpoint, checkpointName } from "../checkpoint/document.js";
 import type { RestorePlan } from "../checkpoint/restore-plan.js";
@@ -23,6 +24,7 @@ import { criuOptionsOf } from "./criu-options.js";
 import { requireThawable } from "./dump-kind.js";
 import { requirePlugin } from "./features.js";
 import { type RestoreBase, restoreBase } from "./restore-base.js";
+import { requireNamespaces } from "./restore-namespaces.js";
 import type { Services } from "./services.js";
 import { unpackSpec } from "./spec-any.js";
 
@@ -76,7 +78,8 @@ export async function restorePreflight(
     specOf(services, checkpoint, plan, call),
     settingsOf(services, checkpoint, call),
   ]);
-  if (criuSettings.length > 0 && plan.criuConfig === undefined) {
+  requireNamespaces(checkpoint, spec, plan);
+  if (criuSettings.length > 0 && plan.criuConfig === undefined && !carriesCriuConfig(spec)) {
     throw new FailedPreconditionError(
       `Cannot restore ${checkpointName(checkpoint)}: containerd would silently lose its ${criuSettings.map(({ what }) => what).join(", ")}`,
       {

@@ -1,6 +1,7 @@
 import { unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CallOptions } from "../call-options.js";
+import { carriesCriuConfig } from "../checkpoint/convert/own-place.js";
 import { CRIU_CONFIG_ANNOTATION, CRIU_CONFIG_LABEL, criuConfigText } from "../checkpoint/criu-config.js";
 import type { Checkpoint } from "../checkpoint/document.js";
 import { planRestore, type RestoreOption, type RestorePlan } from "../checkpoint/restore-plan.js";
@@ -125,7 +126,7 @@ async function specFor(
     const { cgroupsPath } = spec.linux;
     spec.linux.cgroupsPath = await restoredCgroup(services, id, cgroupsPath, checkpoint, operation.call);
   }
-  if (plan.criuConfig !== undefined) {
+  if (plan.criuConfig !== undefined && !("directory" in plan.criuConfig && carriesCriuConfig(spec))) {
     const path = await criuConfigFile(id, plan.criuConfig, target, operation);
     spec.annotations = { ...spec.annotations, [CRIU_CONFIG_ANNOTATION]: path };
     if ("directory" in plan.criuConfig) labels[CRIU_CONFIG_LABEL] = path;

@@ -1,13 +1,12 @@
-import { create } from "@bufbuild/protobuf";
-import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
+import type { Any } from "@bufbuild/protobuf/wkt";
 import { FailedPreconditionError } from "../errors.js";
 import { writeGoJson } from "../oci/go-json.js";
 import { encodeSpec, parseSpec, type Spec, type SpecProcess, type SpecResources } from "../oci/runtime-spec.js";
-import { RuntimeSpecType } from "../typeurl.js";
+import { packDocument, RuntimeSpecType } from "../typeurl.js";
 
 /** Wraps a runtime spec as a container's record holds it; numbers beyond a double stay exact. */
 export function packSpec(spec: Spec): Any {
-  return create(AnySchema, { typeUrl: RuntimeSpecType.spec, value: encodeSpec(spec) });
+  return packDocument(RuntimeSpecType.spec, encodeSpec(spec));
 }
 
 /**
@@ -33,5 +32,5 @@ export function packResources(resources: SpecResources): Any {
 }
 
 function packJson(typeUrl: string, value: object): Any {
-  return create(AnySchema, { typeUrl, value: new TextEncoder().encode(writeGoJson(value)) });
+  return packDocument(typeUrl, new TextEncoder().encode(writeGoJson(value)));
 }

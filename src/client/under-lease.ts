@@ -73,14 +73,19 @@ export interface ContentHold extends AsyncDisposable {
   keep(digest: Digest): Promise<void>;
 }
 
-/** Makes a lease for what is read over several calls, so that nobody takes it away meanwhile. */
+/**
+ * Makes a lease for what is read over several calls, so that nobody takes it away meanwhile. `partial` is the file it goes to,
+ * for whoever sweeps.
+ */
 export async function holdContent(
   services: Pick<Services, "leases">,
   name: string,
   call: CallOptions,
+  partial?: string,
 ): Promise<ContentHold> {
   const id = newOperationId(name);
   const lease = { id };
+  const { signal, timeoutMs } = call;
   const cleanUp = new CleanUp();
   operationsHere.add(id);
   cleanUp.atEnd(`lease ${id}`, (end) => services.leases.delete(lease, end));
@@ -91,23 +96,23 @@ export async function holdContent(
   };
   try {
     // Not with the caller's signal: a lease whose making was given up may be there all the same.
-    await services.leases.create({ id, labels: workLabels(id, name), timeoutMs: LEASE_MS });
-    call.signal?.throwIfAborted();
+    await services.leases.create({ id, labels: workLabels(id, name, partial), timeoutMs: LEASE_MS });
+    signal?.throwIfAborted();
   } catch (reason) {
     throw withLeftovers(reason, await end(true));
   }
   return {
-    keep: (digest) => services.leases.addResource(lease, { type: "content", id: digest }, call),
+    keep: (digest) => services.leases.addResource(lease, { type: "content", id: digest }, { signal, timeoutMs }),
     // A lease that outlives its work expires by itself.
     [Symbol.asyncDispose]: async () => void (await end(false)),
   };
 }
 
 /** Labels of a lease by which others see whose work it belongs to. */
-export function workLabels(id: string, kind: string): Record<string, string> {
+export function workLabels(id: string, kind: string, partial?: string): Record<string, string> {
   const startedAt = new Date();
   const deadlineAt = new Date(startedAt.getTime() + DAY_MS);
-  return operationLabels({ id, kind, containerId: "", owner: ownOwner(), startedAt, deadlineAt });
+  return operationLabels({ id, kind, containerId: "", partial, owner: ownOwner(), startedAt, deadlineAt });
 }
 
 function withLeftovers(reason: unknown, left: readonly string[]): unknown {

@@ -11,6 +11,7 @@ import {
 import { CallError, Status } from "./call-error.js";
 import { decoding } from "./decoding.js";
 import { GrpcCall } from "./grpc-call.js";
+import { requireWeight } from "./message-weight.js";
 import type { Session } from "./session.js";
 import type { Transport } from "./transport.js";
 
@@ -59,13 +60,13 @@ export function grpcTransport(session: Session, maxMessageBytes: number): Transp
         call.cancel();
         throw new CallError(Status.internal, "protocol error: more than one message");
       }
-      return { message: decode(method.output, reply) };
+      return { message: decode(method.output, reply, maxMessageBytes) };
     },
     stream: async (method, signal, timeoutMs, header, input) => {
       const call = await open(method, signal, timeoutMs, header);
       send(call, method.input, input).catch((reason: unknown) => call.cancel(reason));
       await call.answered();
-      return { message: receive(call, method.output) };
+      return { message: receive(call, method.output, maxMessageBytes) };
     },
     close: () => session.close(),
   };
@@ -123,10 +124,11 @@ async function send<I extends DescMessage>(
 async function* receive<O extends DescMessage>(
   call: GrpcCall,
   schema: O,
+  maxMessageBytes: number,
 ): AsyncGenerator<MessageShape<O>, void, undefined> {
   try {
     for (let message = await call.receive(); message !== undefined; message = await call.receive()) {
-      yield decode(schema, message);
+      yield decode(schema, message, maxMessageBytes);
     }
   } finally {
     call.cancel();
@@ -137,7 +139,8 @@ function encode<I extends DescMessage>(schema: I, input: MessageInitShape<I>): U
   return toBinary(schema, create(schema, input));
 }
 
-function decode<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
+function decode<O extends DescMessage>(schema: O, bytes: Uint8Array, maxMessageBytes: number): MessageShape<O> {
+  requireWeight(schema, bytes, maxMessageBytes);
   try {
     return fromBinary(schema, bytes, decoding);
   } catch (reason) {

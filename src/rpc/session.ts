@@ -41,6 +41,8 @@ export interface SessionOptions {
 const STREAM_WINDOW = 4 * 1024 * 1024;
 const CONNECTION_WINDOW = 16 * 1024 * 1024;
 const KEEPALIVE_AFTER_MS = 15_000;
+// A call given up after so much silence makes one doubt that anybody is there; what is less is impatience.
+const DOUBTFUL_MS = 500;
 
 /**
  * One HTTP/2 connection at a time, made when it is needed and again after it was lost. Fits connect-node's
@@ -52,6 +54,7 @@ export class Session {
   #opening: Promise<http2.ClientHttp2Session> | undefined;
   #sessions = new Set<http2.ClientHttp2Session>();
   #heardAt = 0;
+  #heard = 0;
   #closed = false;
 
   constructor(authority: string, options: SessionOptions = {}) {
@@ -74,6 +77,7 @@ export class Session {
   }
 
   notifyResponseByteRead(): void {
+    this.#heard++;
     this.#heardAt = Date.now();
   }
 
@@ -108,6 +112,7 @@ export class Session {
     const forget = () => {
       if (this.#opening === promise) this.#opening = undefined;
     };
+    watches.set(session, new Watch(forget));
     const timer = setTimeout(() => {
       session.destroy(errno("ETIMEDOUT", `no connection after ${this.#connectTimeoutMs()} ms`));
     }, this.#connectTimeoutMs());
@@ -163,8 +168,11 @@ export class Session {
 
   /** Holds the process open while calls run, and asks a silent peer whether it still lives. */
   #watch(session: http2.ClientHttp2Session, stream: http2.ClientHttp2Stream): void {
-    const watched = watchOf(session);
-    this.#heardAt = Date.now();
+    const watched = watches.get(session);
+    if (watched === undefined) return;
+    const openedAt = Date.now();
+    const heard = this.#heard;
+    this.#heardAt = openedAt;
     if (watched.streams++ === 0) {
       session.ref();
       const interval = this.#options.pingIntervalMs ?? 310_000;
@@ -176,9 +184,14 @@ export class Session {
     stream.on("error", () => {});
     stream.once("response", () => this.notifyResponseByteRead());
     stream.once("close", () => {
+      // What comes next, such as cleaning up, had better go another way.
+      const silent = stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR && this.#heard === heard;
+      if (silent && Date.now() - openedAt >= DOUBTFUL_MS) watched.leave();
       if (--watched.streams > 0) return;
       clearInterval(watched.timer);
-      if (!session.destroyed) session.unref();
+      if (session.destroyed) return;
+      if (watched.isLeft) session.destroy();
+      else session.unref();
     });
   }
 
@@ -194,18 +207,26 @@ export class Session {
   }
 }
 
-interface Watch {
-  streams: number;
-  timer?: NodeJS.Timeout;
+/** What is known about a connection. */
+class Watch {
+  streams = 0;
+  timer: NodeJS.Timeout | undefined;
+  /** Whether only the calls that are on it still use it. */
+  isLeft = false;
+  readonly #forget: () => void;
+
+  constructor(forget: () => void) {
+    this.#forget = forget;
+  }
+
+  /** Lets what comes next use another connection. */
+  leave(): void {
+    this.isLeft = true;
+    this.#forget();
+  }
 }
 
 const watches = new WeakMap<http2.ClientHttp2Session, Watch>();
-
-function watchOf(session: http2.ClientHttp2Session): Watch {
-  const known = watches.get(session) ?? { streams: 0 };
-  watches.set(session, known);
-  return known;
-}
 
 function pem(value: string | Uint8Array): string | Buffer {
   return typeof value === "string" ? value : Buffer.from(value);

@@ -63,7 +63,10 @@ export interface Transport {
  * @inline
  */
 export interface TransportOptions {
-  /** The largest message accepted or sent, in bytes; checked before memory is set aside. Default: 16 MiB, as containerd's own. */
+  /**
+   * The largest message accepted or sent, in bytes; checked before memory is set aside. In memory one may take twice that, which is
+   * checked before it is read. Default: 16 MiB, as containerd's own.
+   */
   readonly maxMessageBytes?: number | undefined;
   /** Milliseconds until an attempt to connect is given up. Default: 10 000. */
   readonly connectTimeoutMs?: number | undefined;

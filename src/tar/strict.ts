@@ -168,9 +168,11 @@ class Scan {
 
   #number(block: Uint8Array, at: number, length: number, what: string): number {
     const field = block.subarray(at, at + length);
-    if (field[0] === 0x80) {
-      const value = field.subarray(1).reduce((total, byte) => total * 256 + byte, 0);
-      if (Number.isSafeInteger(value)) return value;
+    // Only times can be before their beginning.
+    const isNegative = field[0] === 0xff && what === "time";
+    if (field[0] === 0x80 || isNegative) {
+      const value = field.subarray(1).reduce((total, byte) => total * 256 + (isNegative ? 0xff - byte : byte), 0);
+      if (Number.isSafeInteger(value)) return isNegative ? -1 - value : value;
     } else {
       const [, digits] = /^ *([0-7]+)[ \0]*$/.exec(Buffer.from(field).toString("latin1")) ?? [];
       if (digits !== undefined) return Number.parseInt(digits, 8);

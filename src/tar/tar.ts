@@ -2,11 +2,12 @@ import { extract, type Header } from "tar-stream";
 import { DataLossError, isContainerdError, NotImplementedError, ResourceExhaustedError } from "../errors.js";
 import { decompress } from "./decompress.js";
 import { HeaderTap } from "./header-tap.js";
+import { type Instant, instantOf } from "./instant.js";
 import type { TarEntry, TarEntryType, TarHeader } from "./member.js";
 import { type PaxRecords, textOf } from "./pax.js";
 
 export type { DeviceNumbers, TarEntry, TarFile, TarHeader, TarStreamFile } from "./member.js";
-export { writeTar } from "./write.js";
+export { TAR_END, tarMember, writeTar } from "./write.js";
 
 /** How much a reader takes in from an archive nobody vouches for. */
 export interface TarLimits {
@@ -20,7 +21,6 @@ export interface TarLimits {
 type ParsedHeader = Omit<Header, "type"> & { readonly type: TarEntryType | null; readonly byteOffset: number };
 
 const XATTR = "SCHILY.xattr.";
-const MS = 1_000_000n;
 const MAX_ENTRIES = 1_000_000;
 const MAX_BYTES = 64 * 2 ** 30;
 
@@ -157,12 +157,12 @@ function typeOf({ name, type }: ParsedHeader, pax: PaxRecords): TarEntryType {
   return type === "file" && name.endsWith("/") ? "directory" : type;
 }
 
-/** A `Date` holds milliseconds: the rest is told apart. */
-function timeOf(ns: bigint | undefined, otherwise: Date): Pick<TarHeader, "modifiedAt" | "modifiedAtNs"> {
-  const rest = ns === undefined ? 0n : ((ns % MS) + MS) % MS;
-  const modifiedAt = ns === undefined ? otherwise : new Date(Number((ns - rest) / MS));
-  if (Number.isNaN(modifiedAt.getTime())) throw new DataLossError("Cannot read the tar: a time that is no instant");
-  return { modifiedAt, ...(rest === 0n ? {} : { modifiedAtNs: ns }) };
+function timeOf(ns: bigint | undefined, otherwise: Date): Instant {
+  const instant = ns === undefined ? { modifiedAt: otherwise } : instantOf(ns);
+  if (Number.isNaN(instant.modifiedAt.getTime())) {
+    throw new DataLossError("Cannot read the tar: a time that is no instant");
+  }
+  return instant;
 }
 
 /** Decimal fractions have no exact double. */

@@ -1,5 +1,6 @@
 import { DataLossError, InvalidArgumentError } from "../errors.js";
 import { BLOCK, checksumOf } from "./blocks.js";
+import { nanosecondsOf } from "./instant.js";
 import type { TarEntryType, TarFile, TarHeader, TarStreamFile } from "./member.js";
 import { encodePax } from "./pax.js";
 
@@ -46,15 +47,25 @@ export async function* writeTar(
 async function* parts(
   files: Iterable<TarFile | TarStreamFile> | AsyncIterable<TarFile | TarStreamFile>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const file of files) {
-    const header = headerOf(file);
-    yield encodeHeader(header);
-    if (file.body === undefined || header.size === 0) continue;
-    if (file.body instanceof Uint8Array) yield file.body;
-    else yield* sized(header, file.body());
-    if (header.size % BLOCK > 0) yield new Uint8Array(BLOCK - (header.size % BLOCK));
-  }
-  yield new Uint8Array(2 * BLOCK);
+  for await (const file of files) yield* tarMember(file);
+  yield TAR_END;
+}
+
+/** What stands behind the last member of a tar. */
+export const TAR_END: Uint8Array = new Uint8Array(2 * BLOCK);
+
+/**
+ * The bytes of one member of a tar, for tars whose members come from several places.
+ *
+ * @throws {DataLossError} when a file has another size than it was announced with
+ */
+export async function* tarMember(file: TarFile | TarStreamFile): AsyncGenerator<Uint8Array, void, undefined> {
+  const header = headerOf(file);
+  yield encodeHeader(header);
+  if (file.body === undefined || header.size === 0) return;
+  if (file.body instanceof Uint8Array) yield file.body;
+  else yield* sized(header, file.body());
+  if (header.size % BLOCK > 0) yield new Uint8Array(BLOCK - (header.size % BLOCK));
 }
 
 async function* sized(
@@ -132,9 +143,11 @@ function encodeHeader(header: TarHeader): Uint8Array {
 }
 
 /** A decimal fraction, as short as it is exact. */
-function secondsOf({ name, modifiedAt, modifiedAtNs }: TarHeader): string {
-  if (Number.isNaN(modifiedAt.getTime())) throw new InvalidArgumentError(`Cannot pack ${name}: its time is no instant`);
-  const ns = modifiedAtNs ?? BigInt(Math.floor(modifiedAt.getTime())) * 1_000_000n;
+function secondsOf(header: TarHeader): string {
+  if (Number.isNaN(header.modifiedAt.getTime())) {
+    throw new InvalidArgumentError(`Cannot pack ${header.name}: its time is no instant`);
+  }
+  const ns = nanosecondsOf(header);
   const digits = String(ns < 0n ? -ns : ns).padStart(10, "0");
   const text = `${digits.slice(0, -9)}.${digits.slice(-9)}`.replace(/\.?0+$/, "");
   return ns < 0n ? `-${text}` : text;

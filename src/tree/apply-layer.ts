@@ -4,6 +4,14 @@ import { readTar, type TarEntry, type TarHeader } from "../tar/tar.js";
 import type { Attributes, Tree, Xattrs } from "./tree.js";
 import { cleanPath, joinPath, nameOf, parentOf, realPath } from "./tree-path.js";
 
+/** How members are put into a tree. */
+export interface ApplyPolicy {
+  /** Whether a name may lead through links, which then lead nowhere out; or must lead through directories only. */
+  readonly followsLinks: boolean;
+  /** Whether some names mean that something is not there. */
+  readonly hasWhiteouts: boolean;
+}
+
 /**
  * Unpacks the tar of a layer over a tree, which nobody vouches for: paths are confined, links lead nowhere out, sizes are
  * bounded.
@@ -13,29 +21,44 @@ import { cleanPath, joinPath, nameOf, parentOf, realPath } from "./tree-path.js"
  * @throws {ResourceExhaustedError} when it is larger than the tree takes
  */
 export async function applyLayer(tree: Tree, layer: AsyncIterable<Uint8Array>): Promise<void> {
-  const application = new Application(tree);
-  for await (const entry of readTar(layer, { maxBytes: tree.mostLayerBytes })) await application.add(entry);
+  const policy = { followsLinks: true, hasWhiteouts: true };
+  await applyMembers(tree, readTar(layer, { maxBytes: tree.mostLayerBytes }), policy);
+}
+
+/**
+ * Puts members into a tree, each after the one before it.
+ *
+ * @throws {InvalidArgumentError} when a member cannot be
+ */
+export async function applyMembers(tree: Tree, members: AsyncIterable<TarEntry>, policy: ApplyPolicy): Promise<void> {
+  const application = new Application(tree, policy);
+  for await (const member of members) await application.add(member);
   await application.finish();
 }
 
 class Application {
   readonly #tree: Tree;
+  readonly #policy: ApplyPolicy;
   /** What this layer brought: an opaque directory keeps it. */
   readonly #brought = new Set<string>();
   /** Directories get their times at the end, for what is put into them changes these. */
   readonly #directories = new Map<string, Attributes>();
   readonly #xattrs = new Map<string, Xattrs>();
 
-  constructor(tree: Tree) {
+  constructor(tree: Tree, policy: ApplyPolicy) {
     this.#tree = tree;
+    this.#policy = policy;
   }
 
   async add(entry: TarEntry): Promise<void> {
     if (entry.name.includes("\uFFFD")) throw refused(entry, "its name is not UTF-8");
     const clean = cleanPath(entry.name);
-    const directory = await this.#makeDirectories(await realPath(this.#tree, parentOf(clean)), entry);
+    const { followsLinks, hasWhiteouts } = this.#policy;
+    const above = parentOf(clean);
+    const directory = await this.#makeDirectories(followsLinks ? await realPath(this.#tree, above) : above, entry);
     const name = nameOf(clean);
-    if (name === OPAQUE) await this.#clear(directory);
+    if (!hasWhiteouts) await this.#put(clean, entry);
+    else if (name === OPAQUE) await this.#clear(directory);
     else if (name.startsWith(BOOKKEEPING)) return;
     else if (name.startsWith(WHITEOUT)) await this.#hide(directory, name.slice(WHITEOUT.length), entry);
     else await this.#put(clean === "" ? "" : joinPath(directory, name), entry);
@@ -85,7 +108,8 @@ class Application {
 
   /** A hard link's target is a path in the same tree, and a link at its end is linked to, not followed. */
   async #link(path: string, entry: TarEntry): Promise<void> {
-    const target = await realPath(this.#tree, entry.linkName ?? "", false);
+    const { linkName = "" } = entry;
+    const target = this.#policy.followsLinks ? await realPath(this.#tree, linkName, false) : cleanPath(linkName);
     const node = await this.#tree.stat(target);
     if (node === undefined) throw new NotFoundError(`Cannot unpack ${entry.name}: what it is a link of is not there`);
     if (node.type === "directory") throw refused(entry, "it is a hard link of a directory");
@@ -124,8 +148,8 @@ class Application {
   }
 }
 
-function attributesOf({ mode, uid, gid, modifiedAt }: TarHeader): Attributes {
-  return { mode: mode & 0o7777, uid, gid, modifiedAt };
+function attributesOf({ mode, uid, gid, modifiedAt, modifiedAtNs }: TarHeader): Attributes {
+  return { mode: mode & 0o7777, uid, gid, modifiedAt, modifiedAtNs };
 }
 
 function refused({ name, type }: TarHeader, why: string): InvalidArgumentError {

@@ -9,16 +9,28 @@ export type Change =
   /** What the upper tree has not. */
   | { readonly path: string; readonly node: undefined };
 
+/** How differences are looked for. */
+interface DifferenceOptions {
+  /** Whether the trees did not come from one another, so that content is the same only where every byte is. */
+  readonly isStrange?: boolean;
+  /** Told of the sockets, which nothing can keep. */
+  readonly leaveOut?: (path: string) => void;
+}
+
 /**
  * What has to be done to the lower tree to make it the upper one, a directory before what is in it. Directories above a change
  * are part of it, so that their times stay what they are.
  */
-export async function changesBetween(lower: Tree, upper: Tree): Promise<readonly Change[]> {
-  const [before, after] = [await survey(lower), await survey(upper)];
+export async function changesBetween(
+  lower: Tree,
+  upper: Tree,
+  { isStrange = false, leaveOut }: DifferenceOptions = {},
+): Promise<readonly Change[]> {
+  const [before, after] = [await survey(lower), await survey(upper, leaveOut)];
   const changed = new Set<string>();
   for (const [path, node] of after) {
     const old = before.get(path);
-    const isSame = old !== undefined && (await isSameNode(path, { lower, upper }, old, node));
+    const isSame = old !== undefined && (await isSameNode(path, { lower, upper, isStrange }, old, node));
     if (!isSame) for (const name of node.names.length > 1 ? node.names : [path]) changed.add(name);
   }
   const gone = [...before.keys()].filter((path) => !after.has(path) && after.get(parentOf(path))?.type === "directory");
@@ -49,7 +61,7 @@ function inOrder(
 
 async function isSameNode(
   path: string,
-  trees: { readonly lower: Tree; readonly upper: Tree },
+  { isStrange, ...trees }: { readonly lower: Tree; readonly upper: Tree; readonly isStrange: boolean },
   old: Surveyed,
   node: Surveyed,
 ): Promise<boolean> {
@@ -57,10 +69,16 @@ async function isSameNode(
   if (old.linkName !== node.linkName || !isSameDevice(old, node)) return false;
   if (!isSameXattrs(old.xattrs, node.xattrs) || old.names.join("\0") !== node.names.join("\0")) return false;
   // The root's own time says only that something in it changed.
-  if (old.modifiedAt.getTime() !== node.modifiedAt.getTime()) return path === "";
-  if (node.type !== "file" || (old.version !== undefined && old.version === node.version)) return true;
-  if (node.isCopy && trees.upper.copyOf !== undefined && trees.upper.copyOf === trees.lower.directory) return true;
+  if (microsecondsOf(old) !== microsecondsOf(node)) return path === "" && !isStrange;
+  if (node.type !== "file" || (!isStrange && old.version !== undefined && old.version === node.version)) return true;
+  if (!isStrange && node.isCopy && trees.upper.copyOf !== undefined && trees.upper.copyOf === trees.lower.directory)
+    return true;
   return old.size === node.size && isSameContent(trees.lower.read(path), trees.upper.read(path));
+}
+
+/** As exact as every Node.js can set it. */
+function microsecondsOf({ modifiedAt, modifiedAtNs }: Surveyed): bigint {
+  return modifiedAtNs === undefined ? BigInt(modifiedAt.getTime()) * 1000n : modifiedAtNs / 1000n;
 }
 
 function isSameDevice({ device: old }: Surveyed, { device }: Surveyed): boolean {

@@ -21,6 +21,7 @@ export function nodeFromStat(stat: BigIntStats, linkName: string | undefined, co
     uid: Number(stat.uid),
     gid: Number(stat.gid),
     modifiedAt: new Date(Number(stat.mtimeNs / 1_000_000n)),
+    modifiedAtNs: stat.mtimeNs % 1_000_000n === 0n ? undefined : stat.mtimeNs,
     size: type === "file" ? Number(stat.size) : 0,
     linkName,
     device: isDevice ? deviceNumbers(stat.rdev) : undefined,

@@ -18,15 +18,17 @@ import {
   rmdirSync,
   symlinkSync,
   unlinkSync,
-  writeSync,
 } from "node:fs";
 import { promisify } from "node:util";
 import { FailedPreconditionError, NotImplementedError } from "../errors.js";
 import { nodeFromStat } from "./directory-stat.js";
-import { readXattrs, writeXattrs } from "./directory-xattrs.js";
+import { readXattrs } from "./directory-xattrs.js";
+import { setExactTimes } from "./exact-times.js";
 import { readAll } from "./read-all.js";
+import { writeSparsely } from "./sparse-write.js";
 import { type Attributes, type NewNode, Tree, type TreeNode, type Xattrs } from "./tree.js";
 import { byName, nameOf, parentOf } from "./tree-path.js";
+import { cannotSetXattrs, writeXattrs } from "./write-xattrs.js";
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
@@ -50,16 +52,19 @@ export class DirectoryTree extends Tree {
   readonly copyOf: string | undefined;
   readonly mostLayerBytes: number = MOST_LAYER_BYTES;
   readonly #copiedAtNs: bigint;
+  readonly #keepsOwners: boolean;
 
   /**
    * @param directory where the files are.
    * @param copy of what they were made a copy, and when that was finished.
+   * @param keepsOwners whether owners are set; who is not root cannot.
    */
-  constructor(directory: string, copy?: { readonly of: string; readonly atNs: bigint }) {
+  constructor(directory: string, copy?: { readonly of: string; readonly atNs: bigint }, keepsOwners = true) {
     super();
     this.directory = directory;
     this.copyOf = copy?.of;
     this.#copiedAtNs = copy?.atNs ?? 0n;
+    this.#keepsOwners = keepsOwners;
   }
 
   async stat(path: string): Promise<TreeNode | undefined> {
@@ -97,12 +102,17 @@ export class DirectoryTree extends Tree {
     return readXattrs(this.directory);
   }
 
+  /** Those too with which an overlay marks what is in its upper directory. */
+  allXattrs(): Promise<ReadonlyMap<string, Xattrs>> {
+    return readXattrs(this.directory, { marks: true });
+  }
+
   async make(path: string, node: NewNode): Promise<void> {
     using held = this.#hold(path);
     if (node.type === "directory") mkdirSync(held.path, 0o700);
     else if (node.type === "symlink") symlinkSync(node.linkName ?? "", held.path);
     else await makeSpecial(outside(held.path), node, `${this.directory}/${path}`);
-    setAttributes(held.path, node);
+    this.#setAttributes(held.path, node);
   }
 
   async write(path: string, body: AsyncIterable<Uint8Array>, attributes: Attributes): Promise<void> {
@@ -110,12 +120,13 @@ export class DirectoryTree extends Tree {
     using held = this.#hold(path);
     const fd = openSync(held.path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
-      for await (const chunk of body) {
-        for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at);
-      }
-      fchownSync(fd, attributes.uid, attributes.gid);
+      await writeSparsely(fd, body);
+      if (this.#keepsOwners) fchownSync(fd, attributes.uid, attributes.gid);
       fchmodSync(fd, attributes.mode);
-      futimesSync(fd, secondsOf(attributes.modifiedAt), secondsOf(attributes.modifiedAt));
+      futimesSync(fd, secondsOf(attributes), secondsOf(attributes));
+    } catch (reason) {
+      unlinkSync(held.path);
+      throw reason;
     } finally {
       closeSync(fd);
     }
@@ -129,21 +140,54 @@ export class DirectoryTree extends Tree {
 
   async change(path: string, attributes: Attributes): Promise<void> {
     using held = this.#hold(path);
-    setAttributes(held.path, attributes);
+    this.#setAttributes(held.path, attributes);
   }
 
   async setXattrs(all: ReadonlyMap<string, Xattrs>): Promise<void> {
-    await writeXattrs(this.directory, all, async (path, act) => {
-      const node = await this.stat(path);
-      using held = this.#hold(path);
-      await act(outside(held.path), node?.type);
-    });
+    const failed = await this.trySetXattrs(all, this.directory);
+    for (const [path, reason] of failed) throw cannotSetXattrs(path, reason);
+  }
+
+  /**
+   * Sets extended attributes, and tells where that cannot be done, and why.
+   *
+   * @param near where a directory can be made for a moment, on a file system that takes the same attributes.
+   */
+  async trySetXattrs(all: ReadonlyMap<string, Xattrs>, near: string): Promise<ReadonlyMap<string, Error>> {
+    return writeXattrs(near, all, (path) => this.#open(path));
+  }
+
+  /**
+   * Sets times that are finer than Node.js can set them; where that cannot be done they stay what they are.
+   *
+   * @returns the paths where it could not be done.
+   */
+  async setTimesExactly(all: ReadonlyMap<string, bigint>): Promise<readonly string[]> {
+    return setExactTimes(all, (path) => this.#open(path));
   }
 
   async remove(path: string): Promise<void> {
     if (path === "") return;
     using held = this.#hold(path);
     removeAll(held.path);
+  }
+
+  /** Says where something is, and opens nothing. */
+  #open(path: string): number {
+    using held = this.#hold(path);
+    return openSync(held.path, O_PATH | O_NOFOLLOW);
+  }
+
+  #setAttributes(path: string, attributes: Attributes): void {
+    if (this.#keepsOwners) lchownSync(path, attributes.uid, attributes.gid);
+    const fd = openSync(path, O_PATH | O_NOFOLLOW);
+    try {
+      // After the owner, whose change takes setuid away. A link has no bits of its own.
+      if (!fstatSync(fd).isSymbolicLink()) chmodSync(`/proc/self/fd/${fd}`, attributes.mode);
+    } finally {
+      closeSync(fd);
+    }
+    lutimesSync(path, secondsOf(attributes), secondsOf(attributes));
   }
 
   #openFile(path: string): number {
@@ -156,11 +200,11 @@ export class DirectoryTree extends Tree {
   }
 
   #hold(path: string): Held {
-    let fd = openSync(this.directory, O_RDONLY | O_DIRECTORY);
+    let fd = openSync(this.directory, O_PATH | O_DIRECTORY);
     try {
       for (const name of parentOf(path).split("/")) {
         if (name === "") continue;
-        const next = openSync(`/proc/self/fd/${fd}/${name}`, DIRECTORY);
+        const next = openSync(`/proc/self/fd/${fd}/${name}`, O_PATH | O_DIRECTORY | O_NOFOLLOW);
         closeSync(fd);
         fd = next;
       }
@@ -195,22 +239,10 @@ async function makeSpecial(path: string, { type, device }: NewNode, shown: strin
   }
 }
 
-function setAttributes(path: string, { mode, uid, gid, modifiedAt }: Attributes): void {
-  lchownSync(path, uid, gid);
-  const fd = openSync(path, O_PATH | O_NOFOLLOW);
-  try {
-    // After the owner, whose change takes setuid away. A link has no bits of its own.
-    if (!fstatSync(fd).isSymbolicLink()) chmodSync(`/proc/self/fd/${fd}`, mode);
-  } finally {
-    closeSync(fd);
-  }
-  lutimesSync(path, secondsOf(modifiedAt), secondsOf(modifiedAt));
-}
-
-/** Seconds such that their milliseconds are the same after the way through a double. */
-function secondsOf(time: Date): number {
-  const ms = time.getTime();
-  return ms % 1000 === 0 ? ms / 1000 : (ms + 0.0005) / 1000;
+/** Seconds such that their microseconds are the same after the way through a double. */
+function secondsOf({ modifiedAt, modifiedAtNs }: Attributes): number {
+  const us = modifiedAtNs === undefined ? modifiedAt.getTime() * 1000 : Number(modifiedAtNs / 1000n);
+  return us % 1_000_000 === 0 ? us / 1_000_000 : (us + 0.25) / 1_000_000;
 }
 
 /** Names are bytes: they need not be text. */

@@ -24,6 +24,32 @@ export async function* writeLayer(
   yield* writeTar(members(changes, upper, latest));
 }
 
+/**
+ * Writes a tar of what there is in a tree, a file's further names as links.
+ *
+ * @param found what there is, a directory before what is in it.
+ */
+export function writeMembers(
+  found: readonly { readonly path: string; readonly node: Surveyed }[],
+  tree: Tree,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  return writeTar(nodes(found, tree, undefined, new Map()));
+}
+
+function* nodes(
+  found: readonly { readonly path: string; readonly node: Surveyed }[],
+  tree: Tree,
+  latest: Date | undefined,
+  written: Map<string, string>,
+): Generator<TarFile | TarStreamFile, void, undefined> {
+  for (const { path, node } of found) {
+    const linkName = written.get(node.inode);
+    if (linkName !== undefined) yield { ...attributesOf(path, node, latest), type: "link", linkName };
+    else yield member(path, node, tree, latest);
+    if (node.names.length > 1) written.set(node.inode, path);
+  }
+}
+
 function* members(
   changes: readonly Change[],
   upper: Tree,
@@ -42,10 +68,7 @@ function* members(
       };
       continue;
     }
-    const linkName = written.get(node.inode);
-    if (linkName !== undefined) yield { ...attributesOf(path, node, latest), type: "link", linkName };
-    else yield member(path, node, upper, latest);
-    if (node.names.length > 1) written.set(node.inode, path);
+    yield* nodes([{ path, node }], upper, latest, written);
   }
 }
 
@@ -71,9 +94,9 @@ function member(path: string, node: Surveyed, upper: Tree, latest: Date | undefi
 
 function attributesOf(
   name: string,
-  { mode, uid, gid, modifiedAt, xattrs }: Surveyed,
+  { mode, uid, gid, modifiedAt, modifiedAtNs, xattrs }: Surveyed,
   latest: Date | undefined,
-): Pick<TarHeader, "name" | "mode" | "uid" | "gid" | "modifiedAt" | "xattrs"> {
+): Pick<TarHeader, "name" | "mode" | "uid" | "gid" | "modifiedAt" | "modifiedAtNs" | "xattrs"> {
   const isLate = latest !== undefined && modifiedAt > latest;
   return {
     name,
@@ -81,6 +104,7 @@ function attributesOf(
     uid,
     gid,
     modifiedAt: isLate ? latest : modifiedAt,
+    ...(isLate || modifiedAtNs === undefined ? {} : { modifiedAtNs }),
     ...(xattrs === undefined ? {} : { xattrs }),
   };
 }

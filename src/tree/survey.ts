@@ -9,12 +9,19 @@ export interface Surveyed extends TreeNode {
 }
 
 /** Everything in a tree by path, a directory before what is in it. Sockets are no part of it: nothing can keep them. */
-export async function survey(tree: Tree): Promise<ReadonlyMap<string, Surveyed>> {
-  const xattrs = await tree.xattrs();
+export async function survey(
+  tree: Tree,
+  leaveOut: (path: string) => void = () => {},
+  known?: ReadonlyMap<string, Xattrs>,
+): Promise<ReadonlyMap<string, Surveyed>> {
+  const xattrs = known ?? (await tree.xattrs());
   const found = new Map<string, Surveyed>();
   const names = new Map<string, string[]>();
   const visit = async (path: string, node: TreeNode): Promise<void> => {
-    if (node.type === "socket") return;
+    if (node.type === "socket") {
+      leaveOut(path);
+      return;
+    }
     const shared: string[] = node.links > 1 ? (names.get(node.inode) ?? []) : [];
     if (node.links > 1) {
       shared.push(path);

@@ -16,6 +16,8 @@ export interface Attributes {
   readonly gid: number;
   /** To the millisecond. */
   readonly modifiedAt: Date;
+  /** The same in nanoseconds since 1970, where it is known to be finer. */
+  readonly modifiedAtNs?: bigint | undefined;
 }
 
 /** A node that is made at once, without content. */

@@ -11,16 +11,19 @@ describe("what the bench is asked for", () => {
       go: false,
       rounds: undefined,
       json: undefined,
+      before: undefined,
       rows: [],
     });
   });
 
   it("is what is said", () => {
-    assert.deepEqual(parseOptions(["--quick", "write", "--go", "--rounds", "3", "--json", "a.json"], known), {
+    const args = ["--quick", "write", "--go", "--rounds", "3", "--json", "a.json", "--before", "../old/dist"];
+    assert.deepEqual(parseOptions(args, known), {
       quick: true,
       go: true,
       rounds: 3,
       json: "a.json",
+      before: "../old/dist",
       rows: ["write"],
     });
   });

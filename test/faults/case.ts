@@ -10,6 +10,12 @@ export interface FaultCase {
 /** The cases of one row of the table, as they end. */
 export type FaultCases = AsyncGenerator<FaultCase, void, undefined>;
 
+/** Which of a row's cases: every `of`th, beginning with the one `at`. Several daemons may have a share of a row each. */
+export interface Share {
+  readonly at: number;
+  readonly of: number;
+}
+
 /** What is kept of a row: how many cases, and those with troubles. */
 export interface FaultRow {
   readonly fault: string;
@@ -27,6 +33,11 @@ export async function tally(fault: string, cases: FaultCases, tell: (one: FaultC
     if (one.troubles.length > 0) failed.push(one);
   }
   return { fault, cases: count, failed };
+}
+
+/** A failure in one line. */
+export function told(reason: unknown): string {
+  return reason instanceof Error ? `${reason.name}: ${reason.message}` : inspect(reason);
 }
 
 /** What is wrong with how a call failed: it must be one of the library's errors, or not have failed. */

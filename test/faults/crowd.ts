@@ -1,6 +1,7 @@
 import { type Container, isAlreadyExists, isCheckpointInProgress } from "../../src/index.js";
 import { countsBeyond, discard, IMAGE } from "../daemon/counter.js";
-import type { FaultCases } from "./case.js";
+import { type FaultCases, told } from "./case.js";
+import { type Checkpointer, library } from "./checkpointer.js";
 import type { Scene } from "./scene.js";
 
 /** A hundred of the usual counters would leave the machine no time for anything else. */
@@ -8,7 +9,7 @@ const SLOW_COUNT = ["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i > /count; 
 const COUNTS_ON_MS = 10_000;
 
 /** Many containers are frozen at once: every one gets its checkpoint, and runs on. */
-export async function* crowd(scene: Scene, size: number): FaultCases {
+export async function* crowd(scene: Scene, size: number, by: Checkpointer = library): FaultCases {
   const { client, auditor } = scene;
   const before = await auditor.inventory();
   const containers: Container[] = [];
@@ -18,11 +19,12 @@ export async function* crowd(scene: Scene, size: number): FaultCases {
     containers.push(container);
   }
   for (const container of containers) await countsBeyond(client, container, 0);
-  const results = await Promise.allSettled(containers.map((container) => container.checkpoint(`all:${container.id}`)));
+  const failures = await Promise.all(
+    containers.map((container) => by.make(scene, `all:${container.id}`, { container })),
+  );
   for (const [at, container] of containers.entries()) {
     const troubles: string[] = [];
-    const result = results[at];
-    if (result?.status === "rejected") troubles.push(String(result.reason));
+    if (failures[at] !== undefined) troubles.push(told(failures[at]));
     const missing = await auditor.missingOf(`all:${container.id}`);
     if (missing === undefined || missing.length > 0) troubles.push("no whole image");
     const stuck = await scene.trouble(COUNTS_ON_MS, container);
@@ -38,7 +40,7 @@ export async function* crowd(scene: Scene, size: number): FaultCases {
 }
 
 /** Many checkpoints of one container go to one ref: one wins, the others are refused before they freeze anything. */
-export async function* oneRef(scene: Scene, size: number): FaultCases {
+export async function* oneRef(scene: Scene, size: number, by: Checkpointer = library): FaultCases {
   const { client, auditor, container } = scene;
   const ref = scene.fresh("contested");
   const before = await auditor.inventory();
@@ -52,13 +54,13 @@ export async function* oneRef(scene: Scene, size: number): FaultCases {
   });
   // The daemon does not say when a subscription stands.
   await countsBeyond(client, container, 1);
-  const results = await Promise.allSettled(Array.from({ length: size }, () => container.checkpoint(ref)));
-  const wins = results.filter(({ status }) => status === "fulfilled").length;
-  const refusals = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+  const results = await Promise.all(Array.from({ length: size }, () => by.make(scene, ref)));
+  const refusals = results.filter((reason) => reason !== undefined);
+  const wins = size - refusals.length;
   const untyped = refusals.filter((reason) => !isAlreadyExists(reason) && !isCheckpointInProgress(reason));
   const troubles = [
     ...(wins === 1 ? [] : [`${wins} won`]),
-    ...untyped.map((reason) => `not a refusal: ${String(reason)}`),
+    ...untyped.map((reason) => `not a refusal: ${told(reason)}`),
   ];
   const stuck = await scene.trouble(0);
   if (stuck !== undefined) troubles.push(stuck);

@@ -10,6 +10,8 @@ export interface CutAt {
   readonly direction: "up" | "down";
   readonly byte: number;
   readonly how: Cut;
+  /** Whether the connections after the one that was cut are let alone. Default: they are cut at once. */
+  readonly once?: boolean;
 }
 
 const THROTTLED_BYTES = 512;
@@ -83,6 +85,7 @@ export class CuttingRelay implements AsyncDisposable {
         to.write(bytes);
         return;
       }
+      if (cut.once === true) this.#cut = undefined;
       const passing = Math.max(0, cut.byte - before);
       if (cut.how === "throttle") {
         to.write(bytes.subarray(0, passing));

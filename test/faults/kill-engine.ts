@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type FaultCases, untyped } from "./case.js";
+import type { FaultCases } from "./case.js";
+import { type Checkpointer, library } from "./checkpointer.js";
 import type { Scene } from "./scene.js";
 
 /** What a checkpoint is made with, below the daemon. */
@@ -12,22 +13,18 @@ const REPORTED_MS = 5_000;
  * Kills the shim, runc or criu at some moment of a checkpoint. Afterwards the task either runs, or has exited and is
  * reported so; what the kernel and the shim disagree about is healed.
  */
-export async function* killEngine(scene: Scene, engine: Engine, cases: number): FaultCases {
+export async function* killEngine(scene: Scene, engine: Engine, cases: number, by: Checkpointer = library): FaultCases {
   for (let nth = 1; nth <= cases; nth++) {
     const ref = scene.fresh("cp");
     const before = await scene.auditor.inventory();
     let over = false;
-    const attempt = scene.container.checkpoint(ref).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    );
+    const attempt = by.make(scene, ref);
     void attempt.then(() => {
       over = true;
     });
     const killed = await killWhenSeen(scene, engine, (nth * 7) % 40, () => over);
-    const failure = await attempt;
-    const troubles = untyped(failure);
-    await scene.client.recover();
+    const troubles = by.wrong(await attempt);
+    await by.tidy(scene);
     const dead = await exited(scene);
     if (!dead) {
       const stuck = await scene.trouble(REPORTED_MS);
@@ -35,7 +32,6 @@ export async function* killEngine(scene: Scene, engine: Engine, cases: number): 
     }
     const missing = await scene.auditor.missingOf(ref);
     if (missing !== undefined && missing.length > 0) troubles.push(`${ref} is half an image`);
-    await scene.client.sweep();
     if (missing !== undefined) await scene.auditor.ctr("images", "rm", "--sync", ref);
     troubles.push(...(await scene.auditor.residue(before)).map((what) => `left behind: ${what}`));
     yield { name: `${engine} killed ${killed ? "" : "too late "}(${nth}), task ${dead ? "exited" : "runs"}`, troubles };

@@ -69,8 +69,13 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
     law: "checkpoint/ has no daemon, no filesystem and no clock",
   },
   {
+    room: /^crutils\//,
+    may: /^(src\/(errors|call-options)\.ts|src\/(oci|tar|tree|content|checkpoint|crutils)\/|node:(?!net|http))/,
+    law: "crutils/ is about directories and archives, and knows no daemon",
+  },
+  {
     room: /^(client\/|index\.ts$)/,
-    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|guardian|tar|content|leases|checkpoint|client)\/|@bufbuild\/protobuf|node:)/,
+    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|guardian|tar|tree|content|leases|checkpoint|crutils|client)\/|@bufbuild\/protobuf|node:)/,
     law: "client/ stands on the floors below and on no dependency of theirs",
   },
   {
@@ -87,7 +92,7 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
 
 const doors: Readonly<Record<string, readonly string[]>> = {
   "@connectrpc/connect-node": ["src/rpc/connect-transport.ts", "src/rpc/listen.ts"],
-  "@connectrpc/connect": ["src/rpc/router.ts"],
+  "@connectrpc/connect": ["src/rpc/connect-transport.ts", "src/rpc/router.ts"],
   fzstd: ["src/tar/zstd-frame.ts"],
   "tar-stream": ["src/tar/tar.ts"],
 };

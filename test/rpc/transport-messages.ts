@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe } from "node:test";
 import {
   Content,
+  ReadContentResponseSchema,
   WriteContentRequestSchema,
-  WriteContentResponseSchema,
 } from "../../src/api/services/content/v1/content_pb.js";
 import { Events } from "../../src/api/services/events/v1/events_pb.js";
 import { ContainerdError, InternalError, ResourceExhaustedError, UnavailableError } from "../../src/errors.js";
@@ -44,12 +44,16 @@ export function messageCases(bed: TransportBed): void {
       const data = new Uint8Array(1 << 20).fill(7);
       await serve(async (call) => {
         const request = await call.receive(WriteContentRequestSchema);
-        call.send(WriteContentResponseSchema, { digest: Buffer.from(request?.data ?? []).toString("latin1") });
+        const isRead = call.path.endsWith("/Read");
+        call.send(ReadContentResponseSchema, isRead ? { data } : { offset: BigInt(request?.data.length ?? 0) });
         call.end();
       });
-      const duplex = open({ maxMessageBytes: (1 << 20) + 16 }).duplex(Content.method.write);
+      const rpc = open({ maxMessageBytes: (1 << 20) + 16 });
+      for await (const message of rpc.serverStream(Content.method.read, {})) assert.equal(message.data.length, 1 << 20);
+      const duplex = rpc.duplex(Content.method.write);
       await duplex.send({ data });
-      assert.equal((await duplex.receive())?.digest.length, 1 << 20);
+      assert.ok(await duplex.receive());
+      duplex.cancel();
     });
   });
 

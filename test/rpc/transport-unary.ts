@@ -85,6 +85,15 @@ export function unaryCases(bed: TransportBed): void {
       await assert.rejects(version(open()), InternalError);
     });
 
+    it("fail with words that are not encoded", async () => {
+      await serve((call) => call.refuse({ "grpc-status": "5", "grpc-message": "100% gone" }));
+      await assert.rejects(version(open()), (error) => {
+        assert.ok(error instanceof NotFoundError, String(error));
+        assert.equal(error.message, "100% gone");
+        return true;
+      });
+    });
+
     it("fail with what HTTP says where nobody speaks gRPC", async () => {
       await serve((call) =>
         call.refuse({ ":status": Number(call.headers["containerd-namespace"]), "content-type": "text/html" }),
@@ -116,6 +125,35 @@ export function unaryCases(bed: TransportBed): void {
       const call = await arrival;
       assert.match(String(call.headers["grpc-timeout"]), /^\d+m$/);
       assert.notEqual(await call.closed, NO_ERROR);
+    });
+
+    it("leave a connection that was silent, whose other calls go on", async () => {
+      const server = await serve((call) => {
+        if (server.calls.length > 2) answerVersion(call);
+      });
+      const rpc = open();
+      const patient = version(rpc);
+      await assert.rejects(version(rpc, { timeoutMs: 600 }), DeadlineExceededError);
+      await version(rpc);
+      await version(rpc);
+      assert.equal(server.connections, 2);
+      const [first] = server.calls;
+      assert.ok(first);
+      answerVersion(first);
+      assert.equal((await patient).version, "1.2.3");
+    });
+
+    it("keep a connection on which anything else was heard, or that was hardly waited for", async () => {
+      const server = await serve((call) => {
+        if (server.calls.length !== 1 && server.calls.length !== 3) answerVersion(call);
+      });
+      const rpc = open();
+      const late = assert.rejects(version(rpc, { timeoutMs: 600 }), DeadlineExceededError);
+      await version(rpc);
+      await late;
+      await assert.rejects(version(rpc, { timeoutMs: 50 }), DeadlineExceededError);
+      await version(rpc);
+      assert.equal(server.connections, 1);
     });
 
     it("have one name, whoever notices first", async () => {

@@ -10,6 +10,7 @@ import { isIndexType, isLayerType, isManifestType } from "../../oci/media-types.
 import { compressionOf } from "../../tar/decompress.js";
 import { decodeAny } from "../../typeurl.js";
 import { parseCheckpoint } from "../document.js";
+import { CheckpointMediaType } from "../media-types.js";
 import { Documents } from "./documents.js";
 import { archiveEntries } from "./entries.js";
 import { type ArchiveLimits, documentBytes, limitsOf } from "./limits.js";
@@ -92,9 +93,17 @@ async function* partsOfIndex(
   call: CallOptions,
 ): AsyncGenerator<ArchivePart, void, undefined> {
   const limits = limitsOf(options);
-  const { task, rw, spec } = parseCheckpoint(index, target);
-  for (const part of index.manifests) {
+  const { task, rw, spec, criuOptions, others } = parseCheckpoint(index, target);
+  const documents = others.find(({ mediaType }) => mediaType === CheckpointMediaType.documents);
+  // What was made of an archive's documents says less than they do.
+  const shown =
+    documents === undefined ? index.manifests : index.manifests.filter((part) => part !== spec && part !== criuOptions);
+  for (const part of shown) {
     const base = { ...baseOf(part), body: provider.read(part, call) };
+    if (part === documents) {
+      yield* partsOfLayer(provider, part, options, call);
+      continue;
+    }
     if (part === task) yield* partsOfLayer(provider, part, options, call);
     else if (part === rw) {
       const { start, body } = await peeked(base.body);

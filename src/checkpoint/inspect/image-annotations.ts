@@ -37,6 +37,12 @@ export function imageFacts(annotations: Labels): ImageFacts {
   return { engine, fact };
 }
 
+/** Those of an image's annotations that are of one of the families. */
+export function archiveAnnotations(annotations: Labels): Labels {
+  const isOne = (key: string) => Object.keys(families).some((prefix) => key.startsWith(prefix));
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => isOne(key)));
+}
+
 const engines: Readonly<Record<string, CheckpointEngine>> = {
   podman: "podman",
   libpod: "podman",

@@ -15,6 +15,8 @@ export const OperationLabel = {
   ref: "containerd-client.operation.ref",
   /** A file it may make on the daemon's machine. */
   file: "containerd-client.operation.file",
+  /** A file it writes on its own machine. */
+  partial: "containerd-client.operation.partial",
   /** On an image: the process of the task that is to end when the image is there. */
   ends: "containerd-client.operation.ends",
   /** Who runs it. */
@@ -32,6 +34,7 @@ export interface OperationRecord {
   readonly containerId: string;
   readonly ref?: string | undefined;
   readonly file?: string | undefined;
+  readonly partial?: string | undefined;
   readonly owner?: Owner | undefined;
   readonly startedAt: Date;
   readonly deadlineAt: Date;
@@ -39,7 +42,7 @@ export interface OperationRecord {
 
 /** The labels that say so. */
 export function operationLabels(record: OperationRecord): Record<string, string> {
-  const { callerId, ref, file, owner } = record;
+  const { callerId, ref, file, partial, owner } = record;
   return {
     [OperationLabel.kind]: record.kind,
     [OperationLabel.id]: record.id,
@@ -49,6 +52,7 @@ export function operationLabels(record: OperationRecord): Record<string, string>
     ...(callerId === undefined ? {} : { [OperationLabel.callerId]: callerId }),
     ...(ref === undefined ? {} : { [OperationLabel.ref]: ref }),
     ...(file === undefined ? {} : { [OperationLabel.file]: file }),
+    ...(partial === undefined ? {} : { [OperationLabel.partial]: partial }),
   };
 }
 
@@ -64,6 +68,7 @@ export function operationOf({ labels, createdAt }: Lease): OperationRecord | und
     containerId: labels[OperationLabel.container] ?? "",
     ref: labels[OperationLabel.ref],
     file: labels[OperationLabel.file],
+    partial: labels[OperationLabel.partial],
     owner: parseOwner(labels[OperationLabel.owner]),
     startedAt: createdAt,
     deadlineAt: Number.isNaN(deadline) ? createdAt : new Date(deadline),

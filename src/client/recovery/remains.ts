@@ -5,6 +5,7 @@ import { CRIU_CONFIG_LABEL } from "../../checkpoint/criu-config.js";
 import { orUndefined } from "../../content/found.js";
 import { isNotFound } from "../../errors.js";
 import { dumpPath } from "../dump-directory.js";
+import { isLeftPartial } from "../partial-file.js";
 import type { Services } from "../services.js";
 import { sharedRoot } from "../shared-root.js";
 import { findTask } from "../task.js";
@@ -47,6 +48,13 @@ export async function removeRemains(
     const content = await services.introspection.contentRoot(call);
     const dump = content === undefined ? "" : dumpPath(dirname(content), services.namespace, record.id);
     if (dump !== "") onHost.push(`directory ${dump}, if it is there: containerd-client sweep, run there, removes it`);
+  }
+  const { partial, owner } = record;
+  if (partial !== undefined && (await isLeftPartial(partial))) {
+    if (await isThere(partial)) removed.push(`file ${partial}`);
+    await rm(partial, { force: true });
+  } else if (partial !== undefined) {
+    onHost.push(`file ${partial}, if it is there, on ${owner?.host.split(" ")[0]}`);
   }
   const own = found.leases.filter(({ id }) => id === record.id);
   const locks = found.leases.filter(({ id }) => id !== record.id);

@@ -8,7 +8,7 @@ const GRPC = { ":status": 200, "content-type": "application/grpc+proto" };
 const CHUNK = Buffer.alloc(64 * 1024);
 
 /** A message of the wire with whatever head. */
-function framed(body: Uint8Array, flags = 0, length = body.length): Buffer {
+export function framed(body: Uint8Array, flags = 0, length: number = body.length): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt8(flags, 0);
   head.writeUInt32BE(length, 1);
@@ -28,10 +28,10 @@ async function anything({ client, call, random }: Question): Promise<Answer> {
 }
 
 /** Sends without end, as fast as it is taken. */
-async function flood(
+export async function flood(
   { stream, closed }: FakeCall,
   piece: Uint8Array,
-  mostBytes = Number.POSITIVE_INFINITY,
+  mostBytes: number = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   for (let sent = 0; sent < mostBytes && !stream.destroyed; sent += piece.length) {
     if (!stream.write(piece)) await Promise.race([new Promise((resolve) => stream.once("drain", resolve)), closed]);

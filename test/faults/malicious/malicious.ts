@@ -9,10 +9,12 @@ import { restoreLies } from "./restore-lies.js";
 import { streamLies } from "./stream-lies.js";
 import { taskLies } from "./task-lies.js";
 import { tell } from "./tell.js";
+import { weightLies } from "./weight-lies.js";
 
 /** All that a daemon may say that is not so. */
 export const lies: readonly Lie[] = [
   ...frameLies,
+  ...weightLies,
   ...streamLies,
   ...contentLies,
   ...ingestLies,

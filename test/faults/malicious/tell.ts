@@ -1,6 +1,9 @@
+import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Status } from "../../../src/api/types/task/task_pb.js";
-import { Client, tcpTransport } from "../../../src/index.js";
+import { Client, tcpTransport, unixTransport } from "../../../src/index.js";
 import { FakeDaemon } from "../../rpc/fake-daemon.js";
 import { untyped } from "../case.js";
 import { randomFrom } from "../random.js";
@@ -13,9 +16,10 @@ const HANG_MS = 10_000;
 const MOST_BYTES = 64 * 1024 * 1024;
 const NAMESPACE = "lies";
 
-/** Tells a lie once; what is wrong with how the library took it. */
-export function tell(lie: Lie, seed: number): Promise<string[]> {
-  return "tell" in lie ? overWire(lie, seed) : byService(lie, seed);
+/** Tells a lie once, over each transport where the wire matters; what is wrong with how the library took it. */
+export async function tell(lie: Lie, seed: number): Promise<string[]> {
+  if (!("tell" in lie)) return byService(lie, seed);
+  return [...(await overSocket(lie, seed)), ...(await overTcp(lie, seed))];
 }
 
 /** Neighbouring seeds begin with nearly the same numbers: they are taken apart first. */
@@ -24,11 +28,20 @@ function scattered(seed: number): () => number {
   return randomFrom(Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35));
 }
 
-async function overWire(lie: WireLie, seed: number): Promise<string[]> {
+async function overSocket(lie: WireLie, seed: number): Promise<string[]> {
+  const random = scattered(seed);
+  const path = join(tmpdir(), `lie-${randomUUID()}.sock`);
+  await using _daemon = await FakeDaemon.listen({ path }, (call) => lie.tell(call, random));
+  await using client = new Client({ transport: unixTransport(path), namespace: NAMESPACE });
+  return await answered(lie, (call) => lie.ask({ client, call, random }));
+}
+
+async function overTcp(lie: WireLie, seed: number): Promise<string[]> {
   const random = scattered(seed);
   await using daemon = await FakeDaemon.listen({ port: 0, host: "127.0.0.1" }, (call) => lie.tell(call, random));
   await using client = new Client({ transport: tcpTransport(`127.0.0.1:${daemon.port}`), namespace: NAMESPACE });
-  return await answered(lie, (call) => lie.ask({ client, call, random }));
+  const troubles = await answered(lie, (call) => lie.ask({ client, call, random }));
+  return troubles.map((trouble) => `over TCP: ${trouble}`);
 }
 
 async function byService(lie: ServiceLie, seed: number): Promise<string[]> {

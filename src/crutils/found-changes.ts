@@ -1,0 +1,11 @@
+import type { Surveyed } from "../tree/survey.js";
+
+/** Changes of a root filesystem, found. */
+export interface FoundChanges {
+  /** What is there now, by path, a directory before what is in it. */
+  readonly nodes: ReadonlyMap<string, Surveyed>;
+  /** What is there no more. */
+  readonly deleted: readonly string[];
+  /** What cannot be kept. */
+  readonly sockets: readonly string[];
+}

@@ -1,0 +1,9 @@
+/** What of one file could not be kept, and why. */
+export interface Unkept {
+  /** Its path below the root. */
+  readonly path: string;
+  /** What it is that was not kept; a socket is not kept at all, and means nothing without who listens on it. */
+  readonly what: "owner" | "mode" | "xattrs" | "time" | "socket";
+  /** Why. */
+  readonly reason: string;
+}

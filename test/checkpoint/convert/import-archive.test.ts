@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import {
+  type CheckpointInspection,
+  type ImportedCheckpoint,
+  importArchive,
+  inspectArchive,
+  inspectCheckpoint,
+} from "../../../src/checkpoint/index.js";
+import { MemoryStore, readBlob } from "../../../src/content/index.js";
+import { FailedPreconditionError } from "../../../src/errors.js";
+import { parseSpec, type Spec } from "../../../src/oci/runtime-spec.js";
+import { readTar } from "../../../src/tar/tar.js";
+import { decodeAny } from "../../../src/typeurl.js";
+import { archiveBytes, archiveNames } from "../../fixtures/checkpoint-archives.js";
+
+/** Those that nobody can restore by themselves, and why. */
+const refused: Readonly<Record<string, RegExp>> = {
+  "containerd-ctr-checkpoint.oci.tar": /a checkpoint of containerd's already/,
+  "docker-checkpoint-exit1.tar": /directory of Docker's/,
+  "docker-container-dir.tar.gz": /directory of Docker's/,
+  "podman-crun-gzip-pre1.tar.gz": /dumped before the checkpoint itself/,
+  "podman-crun-gzip-with-previous.tar.gz": /builds on one before it/,
+};
+
+async function* bytesOf(name: string): AsyncGenerator<Uint8Array, void, undefined> {
+  yield archiveBytes(name);
+}
+
+async function imported(name: string, options: Parameters<typeof importArchive>[2] = {}) {
+  const store = new MemoryStore();
+  return { store, checkpoint: await importArchive(() => bytesOf(name), store, options) };
+}
+
+async function specOf(store: MemoryStore, { spec }: ImportedCheckpoint): Promise<Spec> {
+  assert.ok(spec);
+  return parseSpec(decodeAny(await readBlob(store, spec)).value);
+}
+
+async function membersOf(store: MemoryStore, { rw }: ImportedCheckpoint): Promise<ReadonlyMap<string, string>> {
+  assert.ok(rw);
+  const members = new Map<string, string>();
+  for await (const { name, type, body } of readTar(store.read(rw))) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of body) chunks.push(chunk);
+    members.set(name, type === "file" ? Buffer.concat(chunks).toString() : type);
+  }
+  return members;
+}
+
+async function countBlobs(store: MemoryStore): Promise<number> {
+  let count = 0;
+  for await (const _ of store.list()) count += 1;
+  for await (const _ of store.statuses()) count += 1;
+  return count;
+}
+
+/** All but what an index has in a way of its own: annotations, when it was made, and changed files as a layer. */
+function comparable({ annotations, createdAt, sizes, ...rest }: CheckpointInspection): unknown {
+  assert.ok(annotations && (createdAt === undefined || createdAt instanceof Date));
+  return { ...rest, sizes: { ...sizes, rootfsDiff: 0 } };
+}
+
+describe("a checkpoint archive", () => {
+  for (const name of archiveNames()) {
+    const why = refused[name];
+    if (why !== undefined) {
+      it(`${name} is refused, and nothing stays`, async () => {
+        const store = new MemoryStore();
+        await assert.rejects(
+          importArchive(() => bytesOf(name), store),
+          (reason) => {
+            assert.ok(reason instanceof FailedPreconditionError, String(reason));
+            assert.match(reason.message, why);
+            return true;
+          },
+        );
+        assert.equal(await countBlobs(store), 0);
+      });
+      continue;
+    }
+    it(`${name} becomes a checkpoint, of which is told what the archive tells`, async () => {
+      const { store, checkpoint } = await imported(name);
+      for (const part of [checkpoint.task, checkpoint.rw, checkpoint.spec, checkpoint.criuOptions]) assert.ok(part);
+      assert.equal(await countBlobs(store), 6, "the index, its four parts and the documents");
+      assert.equal(checkpoint.image.name, "localhost/bb:1");
+      const before = await inspectArchive(() => bytesOf(name));
+      const after = await inspectCheckpoint(store, checkpoint.target);
+      assert.equal(checkpoint.origin.engine, before.origin.engine);
+      assert.deepEqual(comparable(after), comparable(before));
+    });
+  }
+
+  it("of crun's says to runc what its mounts are, in files of the container's own", async () => {
+    const { store, checkpoint } = await imported("podman-crun-gzip-volume.tar.gz");
+    const spec = await specOf(store, checkpoint);
+    const members = await membersOf(store, checkpoint);
+    const config = members.get("dev/.containerd-client/criu.conf") ?? "";
+    assert.equal(spec.annotations?.["org.criu.config"], "rootfs/dev/.containerd-client/criu.conf");
+    assert.deepEqual(config.trim().split("\n").sort(), [
+      "external mnt[/proc/interrupts]:/dev/null",
+      "external mnt[/proc/keys]:/dev/null",
+      "external mnt[/proc/timer_list]:/dev/null",
+      "skip-file-rwx-check",
+    ]);
+    const sources = (spec.mounts ?? []).filter(({ type }) => type === "bind").map(({ source = "" }) => source);
+    assert.equal(sources.length, 7);
+    for (const source of sources) {
+      assert.match(source, /^rootfs\/dev\/\.containerd-client\/\w+$/);
+      const place = source.replace("rootfs/", "");
+      assert.ok(members.has(place) || members.has(`${place}/`), `${place} is in the layer`);
+    }
+    const volume = spec.mounts?.find(({ destination }) => destination === "/vol")?.source?.replace("rootfs/", "");
+    assert.equal(members.get(`${volume}/file`), "volume-data\n");
+    const stopped = await imported("podman-crun-zstd-stopped.tar.zst");
+    const changed = await membersOf(stopped.store, stopped.checkpoint);
+    assert.ok(changed.has("data/.wh.delete-me") && changed.has("data/.wh.sub") && changed.has("data/newdir/added"));
+  });
+
+  it("brings of its spec what the policy allows, and tells what it left", async () => {
+    const name = "crio.tar";
+    const plain = await imported(name);
+    assert.equal((await specOf(plain.store, plain.checkpoint)).annotations?.["team"], undefined);
+    assert.ok(plain.checkpoint.leftOut.some(({ what, name: key }) => what === "annotation" && key === "team"));
+    const allowed = await imported(name, {
+      policy: { annotations: ["team"], mounts: { "/etc/hostname": true, "/etc/resolv.conf": "/etc/resolv.conf" } },
+    });
+    const spec = await specOf(allowed.store, allowed.checkpoint);
+    assert.deepEqual(Object.keys(spec.annotations ?? {}).sort(), ["org.criu.config", "team"]);
+    const sourceOf = (destination: string) => spec.mounts?.find((mount) => mount.destination === destination)?.source;
+    assert.match(sourceOf("/etc/hostname") ?? "", /^\/run\/crio-peers\//);
+    assert.equal(sourceOf("/etc/resolv.conf"), "/etc/resolv.conf");
+  });
+});
