@@ -31,6 +31,7 @@ export type {
   VolumePart,
 } from "./archive/part.js";
 export { type ArchiveSource, type ReadArchiveOptions, readArchive, readArchiveEntries } from "./archive/read.js";
+export { type ArchiveEngine, type ExportArchiveOptions, exportArchive } from "./convert/export-archive.js";
 export {
   type ImportArchiveOptions,
   type ImportedCheckpoint,
@@ -72,6 +73,8 @@ export type {
   CheckpointSizes,
 } from "./inspect/inspection.js";
 export { CheckpointMediaType } from "./media-types.js";
+export type { NamedCheckpoint } from "./named/named-checkpoint.js";
+export type { CheckpointRetention, PrunedCheckpoint, RetentionPlan } from "./named/retention.js";
 export {
   type CheckpointOption,
   type CheckpointPart,

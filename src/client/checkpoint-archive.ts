@@ -1,17 +1,22 @@
 import type { CallOptions } from "../call-options.js";
 import type { ArchiveSource } from "../checkpoint/archive/read.js";
+import { type ExportArchiveOptions, exportArchive } from "../checkpoint/convert/export-archive.js";
 import {
   type ImportArchiveOptions,
   type ImportedCheckpoint,
   importArchive,
 } from "../checkpoint/convert/import-archive.js";
 import type { CheckpointImage } from "../checkpoint/description.js";
+import type { Checkpoint } from "../checkpoint/document.js";
 import { withDeadline } from "../content/deadline.js";
-import { readFileChunks } from "./archive-file.js";
-import { imageOfConfig } from "./base-image.js";
+import type { Descriptor } from "../oci/descriptor.js";
+import { readFileChunks, writeWholeFile } from "./archive-file.js";
+import { imageOfConfig, imageOnChain } from "./base-image.js";
+import { type CheckpointSource, resolveCheckpoint } from "./checkpoint-source.js";
 import { type RegisterImagesOptions, registerImages } from "./image-import.js";
+import { partialPath } from "./partial-file.js";
 import type { Services } from "./services.js";
-import { underLease } from "./under-lease.js";
+import { holdContent, underLease } from "./under-lease.js";
 
 /**
  * How a checkpoint archive is imported and registered.
@@ -37,6 +42,51 @@ export async function importCheckpoint(
       return { ...checkpoint, ref };
     }),
   );
+}
+
+/**
+ * How a checkpoint is exported as an archive.
+ *
+ * @inline
+ */
+export interface ExportCheckpointOptions extends ExportArchiveOptions {
+  /** Where the file is to appear. */
+  readonly to: string;
+}
+
+/** Writes an archive of a checkpoint; the daemon's base image tells what only that can. */
+export async function exportCheckpoint(
+  services: Services,
+  source: CheckpointSource,
+  { to, ...options }: ExportCheckpointOptions,
+): Promise<void> {
+  const { signal, timeoutMs, lease } = options;
+  return withDeadline("The export", { signal, timeoutMs, lease }, async (call) => {
+    const checkpoint = await resolveCheckpoint(services, source, call);
+    const partial = partialPath(to);
+    await using hold = await holdContent(services, "export", call, partial);
+    await hold.keep(checkpoint.target.digest);
+    const baseImage = options.baseImage ?? (await baseImageOf(services, checkpoint, call));
+    if (baseImage !== undefined) await hold.keep(baseImage.digest);
+    await writeWholeFile(to, partial, exportArchive(checkpoint, services.content, { ...options, ...call, baseImage }));
+  });
+}
+
+/** The manifest of the image a checkpoint was made on, where the daemon has it. */
+async function baseImageOf(
+  services: Services,
+  { image: { descriptor, digest, chainId, configDigest, name } }: Checkpoint,
+  call: CallOptions,
+): Promise<Descriptor | undefined> {
+  let target = descriptor;
+  if (target === undefined && digest !== undefined) {
+    for await (const image of services.images.list([`target.digest==${digest}`], call)) target ??= image.target;
+  }
+  if (target === undefined && configDigest !== undefined) {
+    target = (await imageOfConfig(services, configDigest, name, call))?.target;
+  }
+  if (target === undefined || chainId === undefined) return target;
+  return (await imageOnChain(services.content, target, chainId, call))?.manifest;
 }
 
 /** What the daemon knows of a base image that an archive names by its config: its digest and its layers. */

@@ -11,7 +11,7 @@ import type { LeaseManager } from "../leases/lease.js";
 import { RemoteLeases } from "../leases/remote.js";
 import { Rpc } from "../rpc/rpc.js";
 import type { Transport } from "../rpc/transport.js";
-import type { ImportCheckpointOptions } from "./checkpoint-archive.js";
+import type { ExportCheckpointOptions, ImportCheckpointOptions } from "./checkpoint-archive.js";
 import type { CheckpointSource } from "./checkpoint-source.js";
 import type { Container } from "./container.js";
 import { Containers } from "./containers.js";
@@ -185,6 +185,23 @@ export class Client implements AsyncDisposable {
     options: ImportCheckpointOptions = {},
   ): Promise<ImportedCheckpoint> {
     return (await checkpointArchives()).importCheckpoint(this.#services, ref, archive, options);
+  }
+
+  /**
+   * Writes a checkpoint as the archive an engine restores from, such as `podman container restore --import`. The file appears under its
+   * name when it is whole; only its owner may read it. See `exportArchive` of `containerd-client/checkpoint`, which yields the bytes.
+   *
+   * @example
+   * ```ts
+   * await client.exportArchive("counter:frozen", { engine: "podman", compression: "gzip", to: "counter.tar.gz" });
+   * ```
+   * @throws {FailedPreconditionError} when it holds no memory, or something the engine cannot restore
+   * @throws {NotFoundError} when the checkpoint, or a part of it, is not here
+   * @throws {NotImplementedError} when it is to be packed as this Node.js cannot
+   * @throws {DataLossError} when content is damaged
+   */
+  async exportArchive(checkpoint: CheckpointSource, options: ExportCheckpointOptions): Promise<void> {
+    await (await checkpointArchives()).exportCheckpoint(this.#services, checkpoint, options);
   }
 
   /**

@@ -27,11 +27,11 @@ export function changeAndCount(engine: "podman" | "containerd"): readonly string
   return ["sh", "-c", [CHANGES, ...(engine === "podman" ? [] : [MORE_CHANGES]), COUNT].join("\n")];
 }
 
+/** Runs a command in a container, and tells its output. */
+export type Run = (command: readonly string[]) => Promise<string>;
+
 /** Looks at the files a container has, by a way to run commands in it. */
-export async function assertChanged(
-  engine: "podman" | "containerd",
-  run: (command: readonly string[]) => Promise<string>,
-): Promise<void> {
+export async function assertChanged(engine: "podman" | "containerd", run: Run): Promise<void> {
   const isWhole = engine === "containerd";
   const found = (await run(["find", "/data"])).trim().split("\n");
   const stays = isWhole ? ["was-file/in"] : ["was-directory/d"];
@@ -101,4 +101,17 @@ export async function podmanCount(
 ): Promise<number | undefined> {
   const { stdout } = await podman.run(runtime, ["exec", name, "cat", "/data/count"], { allowFailure: true });
   return Number(stdout) >= least ? Number(stdout) : undefined;
+}
+
+/** Restores an archive in Podman, which must count on from there, looks at it, and removes it. */
+export async function podmanRestore(
+  podman: Podman,
+  runtime: PodmanRuntime,
+  { archive, name, count }: { readonly archive: string; readonly name: string; readonly count: number },
+  look: (run: Run) => Promise<void>,
+): Promise<void> {
+  await podman.run(runtime, ["container", "restore", "--import", archive]);
+  await answerOf(() => podmanCount(podman, runtime, name, count + 1));
+  await look(async (command) => (await podman.run(runtime, ["exec", name, ...command])).stdout);
+  await podman.run(runtime, ["rm", "--force", "--time", "0", name]);
 }

@@ -1,11 +1,22 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import type { Daemon } from "../../lab/daemon.js";
 import { Podman, type PodmanRuntime } from "../../lab/podman.js";
 import { type Client, connect } from "../../src/index.js";
 import { discard } from "../daemon/counter.js";
 import { describeOnEachDaemon } from "../daemon/releases.js";
-import { answerOf, assertChanged, ensureEnginesImage, loadImage, podmanCheckpoint } from "./podman-bed.js";
+import {
+  answerOf,
+  assertChanged,
+  changeAndCount,
+  ENGINES_IMAGE,
+  ensureEnginesImage,
+  loadImage,
+  podmanCheckpoint,
+  podmanRestore,
+  type Run,
+} from "./podman-bed.js";
 
 const runtimes: readonly PodmanRuntime[] = ["crun", "runc"];
 
@@ -29,12 +40,17 @@ async function archiveOf(client: Client, runtime: PodmanRuntime): ReturnType<typ
   return made;
 }
 
-function commandIn(daemon: Daemon, container: string): (command: readonly string[]) => Promise<string> {
+function commandIn(daemon: Daemon, container: string): Run {
   let count = 0;
   return async (command) => {
     const args = ["--namespace", "engines", "task", "exec", "--exec-id", `x${++count}`, container, ...command];
     return (await daemon.ctr(args)).stdout;
   };
+}
+
+async function countIn(run: Run, least: number): Promise<number | undefined> {
+  const count = Number(await run(["cat", "/data/count"]).catch(() => "0"));
+  return count >= least ? count : undefined;
 }
 
 describe("Podman", () => {
@@ -64,12 +80,47 @@ describe("Podman", () => {
             const task = await container.newTask({ checkpoint });
             await task.start();
             const run = commandIn(daemon(), runtime);
-            await answerOf(async () => (Number(await run(["cat", "/data/count"])) > count ? true : undefined));
+            await answerOf(() => countIn(run, count + 1));
             await assertChanged("podman", run);
           } finally {
             await discard(container);
           }
         }));
+
+      it(`what was imported of Podman's with ${runtime} goes back, and runs on there, too`, () =>
+        within(async (client) => {
+          const { archive, count } = await archiveOf(client, runtime);
+          await client.importArchive("podman:back", archive, { overwrite: true });
+          const podman = await podmanWith(client);
+          await client.exportArchive("podman:back", { engine: "podman", to: join(podman.directory, "back.tar") });
+          await podmanRestore(podman, runtime, { archive: "/box/back.tar", name: `from-${runtime}`, count }, (run) =>
+            assertChanged("podman", run),
+          );
+        }));
     }
+
+    it("a container of containerd's runs on in Podman, with runc and with crun", () =>
+      within(async (client) => {
+        const args = [...changeAndCount("containerd")];
+        const container = await client.containers.create("there", { image: ENGINES_IMAGE, args });
+        try {
+          const task = await container.newTask();
+          await task.start();
+          const run = commandIn(daemon(), "there");
+          const count = await answerOf(() => countIn(run, 10));
+          await container.checkpoint("there:1");
+          const podman = await podmanWith(client);
+          for (const runtime of runtimes) {
+            const name = `there-${daemon().release}-${runtime}`;
+            const to = join(podman.directory, `${name}.tar.gz`);
+            await client.exportArchive("there:1", { engine: "podman", compression: "gzip", runtime, name, to });
+            await podmanRestore(podman, runtime, { archive: `/box/${name}.tar.gz`, name, count }, (inPodman) =>
+              assertChanged("containerd", inPodman),
+            );
+          }
+        } finally {
+          await discard(container);
+        }
+      }));
   });
 });

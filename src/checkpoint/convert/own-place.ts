@@ -19,6 +19,11 @@ export function ownSource(name: string): string {
   return `${BUNDLE_ROOT}/${OWN_PLACE}/${name}`;
 }
 
+/** Whether the source of a bind mount is such a file. */
+export function isOwnSource(source: string | undefined): boolean {
+  return source?.startsWith(`${BUNDLE_ROOT}/${OWN_PLACE}/`) === true;
+}
+
 /** Whether a path of a root filesystem belongs to that place. */
 export function isOwnPath(path: string): boolean {
   return path === OWN_PLACE || path.startsWith(`${OWN_PLACE}/`);
