@@ -112,11 +112,12 @@ export class Session {
   close(): void {
     this.#closed = true;
     this.#opening = undefined;
-    for (const session of this.#sessions) session.destroy();
+    const reason = closedByOwner();
+    for (const session of this.#sessions) session.destroy(reason);
   }
 
   #open(): Promise<http2.ClientHttp2Session> {
-    if (this.#closed) return Promise.reject(errno("ECONNABORTED", "the connection was closed by its owner"));
+    if (this.#closed) return Promise.reject(closedByOwner());
     const opening = this.#opening ?? this.#connect();
     this.#opening = opening;
     return opening;
@@ -144,6 +145,8 @@ export class Session {
     }, this.#connectTimeoutMs());
     session.once("connect", () => {
       clearTimeout(timer);
+      // It may have been closed while it came to be.
+      if (session.destroyed) return;
       session.setLocalWindowSize(CONNECTION_WINDOW);
       session.unref();
       resolve(session);
@@ -204,6 +207,8 @@ export class Session {
         if (Date.now() - this.#heardAt >= interval && !session.destroyed) this.#ping(session);
       }, interval);
     }
+    // Whoever opened it may have gone meanwhile, and nobody else must be told.
+    stream.on("error", () => {});
     stream.once("response", () => this.notifyResponseByteRead());
     stream.once("close", () => {
       // What comes next, such as cleaning up, had better go another way.
@@ -252,6 +257,10 @@ const watches = new WeakMap<http2.ClientHttp2Session, Watch>();
 
 function pem(value: string | Uint8Array): string | Buffer {
   return typeof value === "string" ? value : Buffer.from(value);
+}
+
+function closedByOwner(): Error {
+  return errno("ECONNABORTED", "the connection was closed by its owner");
 }
 
 function errno(code: string, message: string): NodeJS.ErrnoException {
