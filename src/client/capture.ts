@@ -55,11 +55,14 @@ export async function capture(
     operation.enter("write");
     const packingSince = performance.now();
     const packing = packRW?.() ?? Promise.resolve(undefined);
-    const [stored, rw] = await together([dump?.descriptors(packing, operation), packing]);
+    const stays = prepared.keepsDump === true && prepared.directory !== undefined;
+    const [stored, rw] = await together([stays ? undefined : dump?.descriptors(packing, operation), packing]);
     const packMs = prepared.directory === undefined ? 0 : performance.now() - packingSince;
-    prepared.directory?.remove().catch(() => {
-      // It is tried again at the end, and told then.
-    });
+    if (!stays) {
+      prepared.directory?.remove().catch(() => {
+        // It is tried again at the end, and told then.
+      });
+    }
     if (criuEnds(plan) && stored !== undefined) {
       operation.rescue(`it keeps ${stored.task.digest}, the memory of a task that criu has ended, until it expires`);
     }

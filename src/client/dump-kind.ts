@@ -18,10 +18,21 @@ export async function requireThawable(
   call: CallOptions,
 ): Promise<void> {
   if (task === undefined) return;
-  const [simulates, simulated] = await Promise.all([
-    simulatesTasks(services, call),
-    isSimulatedDump(services.content, task, call),
-  ]);
+  await requireKind(services, isSimulatedDump(services.content, task, call), name, call);
+}
+
+/**
+ * Refuses a dump of the wrong kind, when it is known which it is.
+ *
+ * @throws {FailedPreconditionError} when the daemon's runtime is of the other kind
+ */
+export async function requireKind(
+  services: Services,
+  dump: boolean | Promise<boolean>,
+  name: string,
+  call: CallOptions,
+): Promise<void> {
+  const [simulates, simulated] = await Promise.all([simulatesTasks(services, call), dump]);
   if (simulates === simulated) return;
   throw new FailedPreconditionError(
     simulated

@@ -124,18 +124,19 @@ export class Operation {
   }
 
   /**
-   * Takes the locks and creates the lease. What comes before must make nothing. `file` may be made on the daemon's machine.
+   * Takes the locks and creates the lease. What comes before must make nothing. `file` may be made on the daemon's machine,
+   * `partial` on this one.
    *
    * @throws {CheckpointInProgressError} when another operation is at work on the same
    */
-  async begin(file?: string): Promise<void> {
+  async begin({ file, partial }: Pick<OperationRecord, "file" | "partial"> = {}): Promise<void> {
     this.#means.signal.throwIfAborted();
     const { leases } = this.#services;
     const { kind, containerId, ref } = this.#subject;
     const deadlineAt = new Date(Date.now() + (this.#options.timeoutMs ?? DAY_MS) + AFTER_DEADLINE_MS);
     const startedAt = this.#startedAt;
     const { id, callerId } = this;
-    const record = { id, kind, callerId, containerId, ref, file, owner: ownOwner(), startedAt, deadlineAt };
+    const record = { id, kind, callerId, containerId, ref, file, partial, owner: ownOwner(), startedAt, deadlineAt };
     await this.#lock({ kind: "container", name: containerId }, record);
     if (ref !== undefined) await this.#lock({ kind: "ref", name: ref }, record);
     if (callerId !== undefined) await this.#lock({ kind: "operation", name: callerId }, record);

@@ -23,6 +23,8 @@ export interface CapturePrepared {
   readonly captureRW: ((call: CallOptions) => Promise<PackRW>) | undefined;
   /** Where criu dumps to; absent when that is the daemon's business. */
   readonly directory: DumpDirectory | undefined;
+  /** What criu dumps into the directory is not packed: the caller takes it from there. */
+  readonly keepsDump?: boolean;
 }
 
 /** Packs a captured writable layer into the store, unless it is there already. */

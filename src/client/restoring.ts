@@ -52,7 +52,7 @@ export async function performRestore(
       if (earlier !== undefined) return earlier;
       const checkpoint = await resolveCheckpoint(services, source, operation.call);
       const target = await restorePreflight(services, id, checkpoint, plan, operation.call);
-      await operation.begin(criuConfigPath(id, plan));
+      await operation.begin({ file: criuConfigPath(id, plan) });
       return make(services, id, checkpoint, plan, target, operation);
     },
   );

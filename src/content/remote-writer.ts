@@ -87,7 +87,7 @@ export class RemoteWriter implements Writer {
       throw new FailedPreconditionError(`Cannot commit ingest ${this.ref}: it has ${this.#offset} bytes, expected 0`);
     }
     try {
-      const answer = await stream.ask({
+      const answer = await stream.askLast({
         action: WriteAction.COMMIT,
         total: BigInt(size),
         // Left out, it would mean 0, and the daemon would drop what was written.

@@ -112,7 +112,7 @@ export class RemoteStore implements Store {
     const stream = new RemoteWriteStream(this.#rpc, ref, call);
     try {
       const total = BigInt(size);
-      const answer = await stream.ask({
+      const answer = await stream.askLast({
         action: WriteAction.COMMIT,
         total,
         expected,

@@ -34,8 +34,10 @@ export async function acquireLock(
   const id = lockId(lock);
   for (let tries = 1; ; tries++) {
     try {
+      // By then nobody works at it any more: a lock that could not be given back does not stay as long as its process lives.
+      const expiresInMs = Math.max(operation.deadlineAt.getTime() - Date.now(), LOCK_MS);
       // Never with the caller's signal: a lease whose making was given up may be there all the same.
-      await leases.create({ id, labels: operationLabels(operation), timeoutMs: LOCK_MS });
+      await leases.create({ id, labels: operationLabels(operation), expiresInMs, timeoutMs: LOCK_MS });
       return;
     } catch (reason) {
       if (!isAlreadyExists(reason)) throw reason;

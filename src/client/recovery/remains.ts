@@ -52,7 +52,7 @@ export async function removeRemains(
   const { partial, owner } = record;
   if (partial !== undefined && (await isLeftPartial(partial))) {
     if (await isThere(partial)) removed.push(`file ${partial}`);
-    await rm(partial, { force: true });
+    await rm(partial, { recursive: true, force: true });
   } else if (partial !== undefined) {
     onHost.push(`file ${partial}, if it is there, on ${owner?.host.split(" ")[0]}`);
   }
