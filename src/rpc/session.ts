@@ -54,6 +54,7 @@ export class Session {
   #opening: Promise<http2.ClientHttp2Session> | undefined;
   #sessions = new Set<http2.ClientHttp2Session>();
   #heardAt = 0;
+  #reaching: Promise<void> | undefined;
   #heard = 0;
   #closed = false;
 
@@ -74,6 +75,32 @@ export class Session {
         if (attempt >= 3 || !(session.closed || session.destroyed)) throw reason;
       }
     }
+  }
+
+  /** Sees that somebody answers at the other end; those who ask meanwhile get the same answer. */
+  reach(timeoutMs: number): Promise<void> {
+    this.#reaching ??= this.#reach(timeoutMs).finally(() => {
+      this.#reaching = undefined;
+    });
+    return this.#reaching;
+  }
+
+  async #reach(timeoutMs: number): Promise<void> {
+    const session = await this.#open();
+    await new Promise<void>((resolve, reject) => {
+      const fail = (reason: Error) => {
+        clearTimeout(timer);
+        reject(reason);
+      };
+      const late = () => fail(errno("ETIMEDOUT", `no answer after ${timeoutMs} ms`));
+      const timer = setTimeout(late, timeoutMs);
+      session.once("close", () => fail(errno("ECONNRESET", "the connection closed before it was usable")));
+      session.ping((failed) => {
+        if (failed !== null) return fail(failed);
+        clearTimeout(timer);
+        resolve();
+      });
+    });
   }
 
   notifyResponseByteRead(): void {
