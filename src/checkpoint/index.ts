@@ -73,6 +73,8 @@ export type {
   CheckpointSizes,
 } from "./inspect/inspection.js";
 export { CheckpointMediaType } from "./media-types.js";
+export type { NamedCheckpoint } from "./named/named-checkpoint.js";
+export type { CheckpointRetention, PrunedCheckpoint, RetentionPlan } from "./named/retention.js";
 export {
   type CheckpointOption,
   type CheckpointPart,

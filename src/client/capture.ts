@@ -42,7 +42,14 @@ export async function capture(
   progress: Progress,
 ): Promise<Captured> {
   if (criuEnds(plan) && target.task !== undefined) await operation.announceEnd(target.task);
-  const pause = await freeze(services, target, target.parts.task && services.local, operation);
+  const { criuOptions } = prepared;
+  const pause = await freeze(
+    services,
+    target,
+    target.parts.task && services.local,
+    plan.exit ? undefined : criuOptions,
+    operation,
+  );
   operation.enter("capture");
   const at = new Date();
   const stopWatching = progress.wanted ? watchIngests(services, operation, progress) : () => {};
@@ -55,11 +62,18 @@ export async function capture(
     operation.enter("write");
     const packingSince = performance.now();
     const packing = packRW?.() ?? Promise.resolve(undefined);
-    const [stored, rw] = await together([dump?.descriptors(packing, operation), packing]);
+    const stays = prepared.keepsDump === true && prepared.directory !== undefined;
+    const [, stored, rw] = await together([
+      plan.exit ? criuOptions?.write() : pause.forget(),
+      stays ? undefined : dump?.descriptors(packing, operation),
+      packing,
+    ]);
     const packMs = prepared.directory === undefined ? 0 : performance.now() - packingSince;
-    prepared.directory?.remove().catch(() => {
-      // It is tried again at the end, and told then.
-    });
+    if (!stays) {
+      prepared.directory?.remove().catch(() => {
+        // It is tried again at the end, and told then.
+      });
+    }
     if (criuEnds(plan) && stored !== undefined) {
       operation.rescue(`it keeps ${stored.task.digest}, the memory of a task that criu has ended, until it expires`);
     }
@@ -124,6 +138,7 @@ async function endTask(task: Task | undefined, criuEndsIt: boolean, pause: Pause
     exit.catch(() => {});
     await task.kill("SIGKILL", { ...call, all: true });
     await pause.end();
+    await pause.forget();
     await exit;
   } else {
     await task.wait(call);

@@ -11,6 +11,7 @@ import type { CheckpointCall, CheckpointResult } from "./checkpointing.js";
 import type { ContainerRecord } from "./container-record.js";
 import type { ContainerChanges } from "./containers.js";
 import type { Image } from "./image.js";
+import { NamedCheckpoints } from "./named-checkpoints/named-checkpoints.js";
 import type { NewTaskOptions } from "./new-task.js";
 import { once } from "./once.js";
 import type { Services } from "./services.js";
@@ -121,6 +122,11 @@ export class Container {
     call: CheckpointCall = {},
   ): Promise<CheckpointResult> {
     return (await checkpointing()).performCheckpoint(this.#services, this.id, ref, options, call);
+  }
+
+  /** Its checkpoints that have names: make one, list them, start from one, remove one. */
+  get checkpoints(): NamedCheckpoints {
+    return new NamedCheckpoints(this.#services, this.id);
   }
 
   /**

@@ -4,6 +4,7 @@ import { FailedPreconditionError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { simulatesTasks } from "./features.js";
 import type { Services } from "./services.js";
+import { visibleBlobs } from "./visible-blobs.js";
 
 /**
  * Refuses a dump of the wrong kind before anything is made of it: simulated processes are thawed by the runtime that
@@ -18,10 +19,21 @@ export async function requireThawable(
   call: CallOptions,
 ): Promise<void> {
   if (task === undefined) return;
-  const [simulates, simulated] = await Promise.all([
-    simulatesTasks(services, call),
-    isSimulatedDump(services.content, task, call),
-  ]);
+  await requireKind(services, isSimulatedDump(visibleBlobs(services), task, call), name, call);
+}
+
+/**
+ * Refuses a dump of the wrong kind, when it is known which it is.
+ *
+ * @throws {FailedPreconditionError} when the daemon's runtime is of the other kind
+ */
+export async function requireKind(
+  services: Services,
+  dump: boolean | Promise<boolean>,
+  name: string,
+  call: CallOptions,
+): Promise<void> {
+  const [simulates, simulated] = await Promise.all([simulatesTasks(services, call), dump]);
   if (simulates === simulated) return;
   throw new FailedPreconditionError(
     simulated

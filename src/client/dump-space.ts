@@ -1,5 +1,6 @@
 import { stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isFileError } from "../content/layout/file-errors.js";
 import { isContainerdError, ResourceExhaustedError } from "../errors.js";
 import { processTree, readProc } from "./process-tree.js";
 
@@ -22,7 +23,7 @@ export interface DumpSpace {
  * @throws {ResourceExhaustedError} when there is not
  */
 export async function requireDumpSpace({ path, content, bytes }: DumpSpace, packed: boolean): Promise<void> {
-  const [here, there] = await Promise.all([stat(path), stat(content)]);
+  const [here, there] = await Promise.all([stat(path), orAbove(content, (there) => stat(there))]);
   // On one disk the dump and its packed form lie beside each other for a while.
   await requireFree(path, (packed && here.dev === there.dev ? 2 : 1) * bytes + SPARE_BYTES);
   if (packed && here.dev !== there.dev) await requireFree(content, bytes + SPARE_BYTES);
@@ -63,8 +64,18 @@ async function requireFree(directory: string, need: number): Promise<void> {
 }
 
 async function freeBytes(directory: string): Promise<number> {
-  const { bavail, bsize } = await statfs(directory);
+  const { bavail, bsize } = await orAbove(directory, (path) => statfs(path));
   return bavail * bsize;
+}
+
+/** A daemon makes the directory of its store with the first blob. */
+async function orAbove<T>(directory: string, look: (path: string) => Promise<T>): Promise<T> {
+  try {
+    return await look(directory);
+  } catch (reason) {
+    if (!isFileError(reason, "ENOENT")) throw reason;
+    return look(dirname(directory));
+  }
 }
 
 /** Bytes criu would write for a process and those under it: what belongs to each alone, and once what they share. */

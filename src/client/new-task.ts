@@ -11,6 +11,8 @@ import { type CheckpointSource, resolveTaskCheckpoint } from "./checkpoint-sourc
 import { type ContainerRuntime, containerRecord } from "./container-record.js";
 import { discardTask } from "./discard-task.js";
 import { mountInit } from "./mount.js";
+import { type DirectoryDump, dumpOfDirectory } from "./named-checkpoints/directory-thaw.js";
+import { requireTaskSource, taskSource } from "./named-checkpoints/task-source.js";
 import type { Services } from "./services.js";
 import { fromShim } from "./shim-errors.js";
 import { unpackSpec } from "./spec-any.js";
@@ -43,8 +45,10 @@ export interface TaskRuntimeOptions {
 
 /** How a task is made. */
 export interface NewTaskOptions extends CallOptions {
-  /** What to thaw it from: a checkpoint, the image it is registered as, or that image's name. */
+  /** What to thaw it from: a checkpoint, the image it is registered as, that image's name, or the name of a checkpoint of the container. */
   readonly checkpoint?: CheckpointSource | undefined;
+  /** The directory in which the named checkpoint lies, when it is no image. */
+  readonly checkpointDir?: string | undefined;
   /** Its input and output; none when absent. A thawed task needs the same shape as it had: terminal, pipes or nothing. */
   readonly io?: TaskIO | undefined;
   /** Options of the runtime for this task. */
@@ -55,20 +59,23 @@ const RUNC = "io.containerd.runc.v2";
 
 /** Makes a container's task, or nothing. */
 export async function createTask(services: Services, id: string, options: NewTaskOptions): Promise<Task> {
-  const { checkpoint, io: kind = nullIO(), runtimeOptions } = options;
+  const { checkpoint, checkpointDir, io: kind = nullIO(), runtimeOptions } = options;
+  requireTaskSource(checkpoint, checkpointDir);
   const reply = await services.rpc.unary(ContainersService.method.get, { id }, options);
   const record = containerRecord(present(reply.container, "a container"));
-  const dump = checkpoint === undefined ? undefined : await resolveTaskCheckpoint(services, checkpoint, options);
   const images = runtimeOptions?.criuImagePath ?? "";
-  // What is no dump at all is for the daemon to refuse.
-  const isDump = dump?.mediaType === CheckpointMediaType.task;
-  const ours = isDump && images === "" && takesImagePath(record.runtime);
-  const thaw = ours ? await beginThaw(services, id, dump, options) : undefined;
+  const direct = images === "" && takesImagePath(record.runtime);
+  const { snapshotter, snapshotKey } = record;
+  const mounting = snapshotKey === "" ? [] : services.snapshots(snapshotter).mounts(snapshotKey, options);
+  const [{ dump, thaw, hold }] = await Promise.all([
+    dumpFor(services, id, direct, options),
+    // Its failure is thrown where the thaw is ended then.
+    Promise.allSettled([mounting]),
+  ]);
   try {
+    const mounts = await mounting;
     const changes = thaw === undefined ? runtimeOptions : { ...runtimeOptions, criuImagePath: thaw.images };
     const merged = changes && mergeRuntimeOptions(id, record.runtime, changes);
-    const mounts =
-      record.snapshotKey === "" ? [] : await services.snapshots(record.snapshotter).mounts(record.snapshotKey, options);
     const terminal = record.spec === undefined ? false : (unpackSpec(record.spec).process?.terminal ?? false);
     const io = await kind.open({ containerId: id, local: services.local, terminal });
     const input = {
@@ -78,7 +85,7 @@ export async function createTask(services: Services, id: string, options: NewTas
       ...(dump === undefined || thaw !== undefined ? {} : { checkpoint: descriptorInit(dump) }),
       ...(merged === undefined ? {} : { options: merged }),
     };
-    const restored = dump !== undefined || images !== "";
+    const restored = checkpoint !== undefined || images !== "";
     const task = await create(services, input, io, restored, options);
     await thaw?.unpacked.catch(async (reason: unknown) => {
       await discardTask(task, reason);
@@ -88,7 +95,27 @@ export async function createTask(services: Services, id: string, options: NewTas
   } catch (reason) {
     await thaw?.end();
     throw reason;
+  } finally {
+    await hold?.[Symbol.asyncDispose]();
   }
+}
+
+/** Where the daemon finds what the task is to be thawed from; nothing for one that is to begin afresh. */
+async function dumpFor(
+  services: Services,
+  id: string,
+  direct: boolean,
+  options: NewTaskOptions,
+): Promise<DirectoryDump> {
+  const { checkpoint, checkpointDir } = options;
+  if (checkpoint === undefined) return {};
+  if (checkpointDir !== undefined && typeof checkpoint === "string")
+    return dumpOfDirectory(services, id, checkpoint, checkpointDir, direct, options);
+  const dump = await resolveTaskCheckpoint(services, await taskSource(services, id, checkpoint, options), options);
+  // What is no dump at all is for the daemon to refuse.
+  const ours = direct && dump.mediaType === CheckpointMediaType.task;
+  const thaw = ours ? await beginThaw(services, id, dump, options) : undefined;
+  return { dump, ...(thaw === undefined ? {} : { thaw }) };
 }
 
 async function create(

@@ -7,7 +7,7 @@ import { isAlive, ownIdentity } from "../content/layout/process-identity.js";
 
 const NAME = /^\.containerd-client_[0-9a-f-]{36}_(.+)\.partial$/;
 
-/** A path beside `path` for what becomes it once it is whole. It names this process, so that others see whether it still writes. */
+/** A path beside `path` for what becomes it once it is whole, a file or a directory. It names this process, so that others see whether it still writes. */
 export function partialPath(path: string): string {
   return join(dirname(resolve(path)), `.containerd-client_${randomUUID()}_${ownIdentity()}.partial`);
 }
@@ -23,7 +23,7 @@ export async function isLeftPartial(path: string): Promise<boolean> {
 export async function removeLeftPartials(directory: string): Promise<void> {
   for (const name of await namesIn(directory)) {
     const path = join(directory, name);
-    if (await isLeftPartial(path)) await rm(path, { force: true });
+    if (await isLeftPartial(path)) await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -47,7 +47,32 @@ export async function beginThaw(
       await cleanUp.run(false);
       return undefined;
     }
-    return registerThaw(services, containerId, startThaw(archive, directory, cleanUp, call));
+    const fill = (timed: CallOptions) => unpack(archive, directory, timed);
+    return registerThaw(services, containerId, startThaw(fill, directory, cleanUp, call));
+  } catch (reason) {
+    await cleanUp.run(true);
+    throw reason;
+  }
+}
+
+/** As {@link beginThaw}, for a dump of so many bytes that `fill` brings into the directory it is given. */
+export async function beginThawFrom(
+  services: Services,
+  containerId: string,
+  bytes: number,
+  fill: (images: string, call: CallOptions) => Promise<void>,
+  call: CallOptions,
+): Promise<Thaw | undefined> {
+  const cleanUp = new CleanUp();
+  try {
+    if ((await sharedRoot(services, call)) === undefined) return undefined;
+    const directory = await directoryFor(services, { size: bytes }, cleanUp, call);
+    if (directory === undefined) {
+      await cleanUp.run(false);
+      return undefined;
+    }
+    const filled = (timed: CallOptions) => fill(directory.images, timed);
+    return registerThaw(services, containerId, startThaw(filled, directory, cleanUp, call));
   } catch (reason) {
     await cleanUp.run(true);
     throw reason;
@@ -68,7 +93,7 @@ async function openArchive(
 /** The lease comes first: by it others see that the directory is in use. */
 async function directoryFor(
   services: Services,
-  dump: Descriptor,
+  dump: Pick<Descriptor, "size">,
   cleanUp: CleanUp,
   call: CallOptions,
 ): Promise<DumpDirectory | undefined> {
@@ -89,12 +114,15 @@ async function directoryFor(
   return directory;
 }
 
-function startThaw(archive: DumpArchive, directory: DumpDirectory, cleanUp: CleanUp, call: CallOptions): Thaw {
+function startThaw(
+  fill: (call: CallOptions) => Promise<void>,
+  directory: DumpDirectory,
+  cleanUp: CleanUp,
+  call: CallOptions,
+): Thaw {
   const stop = new AbortController();
   const signal = call.signal === undefined ? stop.signal : AbortSignal.any([call.signal, stop.signal]);
-  const unpacked = withDeadline("Unpacking the dump", { ...call, signal }, (timed) =>
-    unpack(archive, directory, timed),
-  );
+  const unpacked = withDeadline("Unpacking the dump", { ...call, signal }, fill);
   // Whoever makes the task waits for it, but not yet.
   unpacked.catch(() => {});
   return {

@@ -69,6 +69,8 @@ export async function underLease<T>(
 
 /** Keeps content as long as it lasts. */
 export interface ContentHold extends AsyncDisposable {
+  /** The lease by which it does so. */
+  readonly lease: { readonly id: string };
   /** Keeps a blob, and what its labels refer to. */
   keep(digest: Digest): Promise<void>;
 }
@@ -102,6 +104,7 @@ export async function holdContent(
     throw withLeftovers(reason, await end(true));
   }
   return {
+    lease,
     keep: (digest) => services.leases.addResource(lease, { type: "content", id: digest }, { signal, timeoutMs }),
     // A lease that outlives its work expires by itself.
     [Symbol.asyncDispose]: async () => void (await end(false)),

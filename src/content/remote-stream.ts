@@ -38,6 +38,16 @@ export class RemoteWriteStream {
     return answer;
   }
 
+  /** Sends a message, says that it was the last, and waits for its answer. */
+  async askLast(message: Request): Promise<WriteContentResponse> {
+    const answer = this.#answer(undefined);
+    const sent = this.#send(message, answer);
+    // With the message, and not when its answer is here: that saves a way there and back.
+    this.#duplex.end();
+    await sent;
+    return answer;
+  }
+
   /** Sends a message, after which the ingest must be at `offset`; resolves when the message was taken. */
   async tell(message: Request, offset: number): Promise<void> {
     while (this.#unanswered.size >= MOST_IN_FLIGHT) await this.#unanswered.values().next().value;

@@ -1,24 +1,50 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CallFailure, type DaemonCalls } from "./daemon-calls.js";
-import { isThere } from "./freezer.js";
+import { isKernelFrozen, isThere } from "./freezer.js";
 import type { WatchedPause } from "./messages.js";
 import { type FrozenTask, thaw } from "./thaw.js";
 
+/** How long and how often a guardian tries, in milliseconds. */
+export interface Patience {
+  /** Between two tries, at most, in the beginning. */
+  readonly restMs: number;
+  /** How long that is the beginning. */
+  readonly eagerMs: number;
+  /** Between two tries afterwards. */
+  readonly lateRestMs: number;
+  /** Without a word of the daemon while the kernel lets the task run: what its shim believes can be put right by who recovers. */
+  readonly runsMs: number;
+  /** After that nobody is expected to come back. */
+  readonly allMs: number;
+}
+
 const CALL_MS = 10_000;
 const SHORTEST_REST_MS = 20;
-const LONGEST_REST_MS = 500;
 // A pause that a dead process asked for may still reach the daemon.
 const LATE_PAUSE_MS = 5_000;
 // criu may still put back the freeze it found.
 const AFTERMATH_MS = 2_000;
-const ALL_TRIED_MS = 24 * 60 * 60 * 1000;
+const PATIENCE: Patience = {
+  restMs: 500,
+  eagerMs: 10 * 60_000,
+  lateRestMs: 5_000,
+  runsMs: 10 * 60_000,
+  allMs: 24 * 60 * 60 * 1000,
+};
 
 /**
- * Ends a pause, however long that takes: until the task runs, or is gone, in the daemon's eyes and in the kernel's. `certain`
- * says that the daemon is known to have paused it; else the pause may still be on its way.
+ * Ends a pause: tries until the task runs, or is gone, in the daemon's eyes and in the kernel's, however long the daemon is away.
+ * There is nothing left to do when the task's process is gone, or the kernel lets it run and no daemon comes that thinks otherwise;
+ * and after a day who recovers has the word. `certain` says that the daemon is known to have paused it; else the pause may still
+ * be on its way.
  */
-export async function endPause(calls: DaemonCalls, pause: WatchedPause, certain: boolean): Promise<void> {
-  const end = Date.now() + ALL_TRIED_MS;
+export async function endPause(
+  calls: Pick<DaemonCalls, "look" | "resume">,
+  pause: WatchedPause,
+  certain: boolean,
+  patience: Patience = PATIENCE,
+): Promise<void> {
+  const startedAt = Date.now();
   let resumed = false;
   const task: FrozenTask = {
     pid: pause.pid,
@@ -36,7 +62,8 @@ export async function endPause(calls: DaemonCalls, pause: WatchedPause, certain:
   };
   let quietSince = Date.now();
   let seenRunning = false;
-  for (let rest = SHORTEST_REST_MS; Date.now() < end; rest = Math.min(rest * 2, LONGEST_REST_MS)) {
+  let runsSince: number | undefined;
+  for (let rest = SHORTEST_REST_MS; Date.now() - startedAt < patience.allMs; ) {
     try {
       const did = await thaw(task);
       if (did === "gone") return;
@@ -50,11 +77,16 @@ export async function endPause(calls: DaemonCalls, pause: WatchedPause, certain:
     } catch (reason) {
       if (!(reason instanceof CallFailure)) throw reason;
       // Without a daemon to ask: here the process can be seen, where the freezer can.
-      if (pause.freezer !== undefined && !isThere(pause.pid)) return;
+      if (pause.freezer !== undefined) {
+        if (!isThere(pause.pid)) return;
+        runsSince = (await isKernelFrozen(pause.freezer)) === true ? undefined : (runsSince ?? Date.now());
+        if (runsSince !== undefined && Date.now() - runsSince > patience.runsMs) return;
+      }
       // A daemon that goes away once the task runs leaves nothing to wait for but the time that is waited anyway.
       if (!seenRunning) quietSince = Date.now();
       else if (Date.now() - quietSince > LATE_PAUSE_MS) return;
     }
     await sleep(rest);
+    rest = Date.now() - startedAt < patience.eagerMs ? Math.min(rest * 2, patience.restMs) : patience.lateRestMs;
   }
 }

@@ -62,15 +62,10 @@ export class GrpcCall {
     }
   }
 
-  /** Sends one message; resolves when the connection has taken it. */
-  async send(message: Uint8Array): Promise<void> {
+  /** Sends one message, in parts; resolves when the connection has taken it, and they may be written to. */
+  async send(parts: readonly Uint8Array[]): Promise<void> {
     if (this.#over !== undefined) return;
-    this.#requireSize(message);
-    this.#stream.cork();
-    this.#stream.write(framePrefix(message.length));
-    const flows = this.#stream.write(message);
-    this.#stream.uncork();
-    if (flows) return;
+    if (this.#write(parts)) return;
     await new Promise<void>((resolve) => {
       const go = () => {
         this.#stream.off("drain", go);
@@ -83,17 +78,23 @@ export class GrpcCall {
   }
 
   /** Says that nothing more will be sent, with a last message when there is one. */
-  finish(message?: Uint8Array): void {
+  finish(parts?: readonly Uint8Array[]): void {
     if (this.#over !== undefined) return;
-    if (message === undefined) {
-      this.#stream.end();
-      return;
-    }
-    this.#requireSize(message);
     this.#stream.cork();
-    this.#stream.write(framePrefix(message.length));
-    this.#stream.end(message);
+    if (parts !== undefined) this.#write(parts);
+    this.#stream.end();
     this.#stream.uncork();
+  }
+
+  /** Returns whether all of it has gone. */
+  #write(parts: readonly Uint8Array[]): boolean {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    this.#requireSize(length);
+    this.#stream.cork();
+    let flows = this.#stream.write(framePrefix(length));
+    for (const part of parts) flows = this.#stream.write(part);
+    this.#stream.uncork();
+    return flows;
   }
 
   /** The next message; `undefined` when the call ended well. */
@@ -185,7 +186,8 @@ export class GrpcCall {
   }
 
   #lost(reason: Error, rstCode: number): CallError {
-    const code = resetStatus[rstCode];
+    const wasReset = Reflect.get(reason, "code") === "ERR_HTTP2_STREAM_ERROR";
+    const code = resetStatus[rstCode] ?? (wasReset ? Status.internal : undefined);
     if (rstCode === CANCEL) return new CallError(Status.canceled, "stream closed with error code CANCEL", reason);
     return code === undefined ? callErrorFrom(reason) : new CallError(code, reason.message, reason);
   }
@@ -204,7 +206,7 @@ export class GrpcCall {
     this.#wake?.();
   }
 
-  #requireSize({ length }: Uint8Array): void {
+  #requireSize(length: number): void {
     const { maxMessageBytes } = this.#options;
     if (length <= maxMessageBytes) return;
     const failure = new CallError(

@@ -46,7 +46,9 @@ export class MessageReader {
       }
       const message = this.#message;
       if (message === undefined) return;
-      const part = chunk.subarray(at, at + message.length - this.#filled);
+      const room = message.length - this.#filled;
+      // Mostly all of it: no need for another view then.
+      const part = at === 0 && chunk.length <= room ? chunk : chunk.subarray(at, at + room);
       message.set(part, this.#filled);
       this.#filled += part.length;
       at += part.length;

@@ -66,7 +66,7 @@ describe("the owner of an operation", { skip: process.platform !== "linux" && "t
       createdAt: startedAt,
       [Symbol.asyncDispose]: async () => {},
     };
-    assert.deepEqual(operationOf(lease), { ...record, callerId: undefined, file: undefined });
+    assert.deepEqual(operationOf(lease), { ...record, callerId: undefined, file: undefined, partial: undefined });
     assert.equal(operationOf({ ...lease, labels: {} }), undefined);
     for (const text of [undefined, "", "null", "[]", "{", '{"pid":"1"}']) assert.equal(parseOwner(text), undefined);
     assert.deepEqual(parseOwner('{"pid":1,"host":7}'), {

@@ -10,8 +10,11 @@ import { randomFrom } from "./random.js";
 import type { Scene } from "./scene.js";
 
 const HANG_MS = DEADLINE_MS + 4_000;
+/** The lease it works under is waited for by a deadline of its own, and so is its end. */
+const MENDS_HANG_MS = 130_000;
 /** These cost time, a stall the whole deadline: they are the rarest. */
 const SLOW = 0.02;
+const MENDS_SLOW = 0.002;
 const SLOW_HOWS: readonly Cut[] = ["stall", "throttle"];
 const HOWS: readonly Cut[] = ["close", "reset", "half-close"];
 
@@ -35,7 +38,7 @@ export async function* cut(scene: Scene, cases: number, seed: number = Date.now(
       if (!(await (await call.make(uncut))(client))) throw new Error(`${call.name} does nothing even without a cut`);
       const { up, down } = { ...relay.passed };
       for (let nth = 0; nth < Math.ceil(cases / calls.length); nth++) {
-        const at = randomCut(random, { up, down });
+        const at = randomCut(random, { up, down }, call.mends === true ? MENDS_SLOW : SLOW);
         relay.cutAt({ ...at, once: call.mends ?? false });
         const trouble = await attempt(relay, client, call, at.how);
         const name = `${call.name}, ${at.how} at byte ${at.byte} ${at.direction} (seed ${seed})`;
@@ -54,10 +57,14 @@ export async function* cut(scene: Scene, cases: number, seed: number = Date.now(
 }
 
 /** Somewhere in what such a call sends and gets, in some manner. */
-export function randomCut(random: () => number, { up, down }: { readonly up: number; readonly down: number }): CutAt {
+export function randomCut(
+  random: () => number,
+  { up, down }: { readonly up: number; readonly down: number },
+  slow: number = SLOW,
+): CutAt {
   const direction = random() < 0.5 ? "up" : "down";
   const byte = Math.floor(random() * (direction === "up" ? up : down));
-  const hows = random() < SLOW ? SLOW_HOWS : HOWS;
+  const hows = random() < slow ? SLOW_HOWS : HOWS;
   return { direction, byte, how: hows[Math.floor(random() * hows.length)] ?? "close" };
 }
 
@@ -65,7 +72,9 @@ export function randomCut(random: () => number, { up, down }: { readonly up: num
 async function attempt(relay: CuttingRelay, witness: Client, call: Call, how: Cut): Promise<string | undefined> {
   const client = clientThrough(relay, witness, how);
   const hangs = new AbortController();
-  const late = sleep(HANG_MS, "it hangs", { signal: hangs.signal }).catch(() => undefined);
+  const late = sleep(call.mends === true ? MENDS_HANG_MS : HANG_MS, "it hangs", { signal: hangs.signal }).catch(
+    () => undefined,
+  );
   const ended = call.make(client).then(
     async (isTrue) => ((await isTrue(witness)) ? undefined : "a success that is none"),
     (reason: unknown) => untyped(reason)[0],

@@ -80,12 +80,12 @@ export const publicNames: Readonly<Record<string, PublicNames>> = {
       ArchiveEngine ArchiveEntry ArchiveLimits ArchivePart ArchivePartBase ArchiveSource BindMount BindMountsPart Checkpoint
       CheckpointDescription CheckpointEngine CheckpointImage CheckpointInspection CheckpointInterface CheckpointMount
       CheckpointNetwork CheckpointOption CheckpointOrigin CheckpointPart CheckpointPartContext CheckpointParts
-      CheckpointPartsOptions CheckpointPlan CheckpointPod CheckpointRuntime CheckpointSizes CheckpointWay ConfigPart CriuConfig
+      CheckpointPartsOptions CheckpointPlan CheckpointPod CheckpointRetention CheckpointRuntime CheckpointSizes CheckpointWay ConfigPart CriuConfig
       CriuConfigDirectory CriuConfigFile CriuOptions CriuPart CriuSetting DeletedFilesPart DirectoryPart
       DumpStatistics DumpedFile DumpedMount DumpedProcess DumpedSocket ExportArchiveOptions ForeignSpecPolicy ImagePart ImportArchiveOptions
       ImportNote ImportedCheckpoint InspectArchiveOptions
-      InspectCheckpointOptions InspectOptions LogPart NetworkPart OtherPart ParentPart PodPart RWCompression
-      ReadArchiveOptions RestoreOption RestorePlan RootfsDiffPart ShmPart SocketAddress SpecEdit SpecPart StatsPart
+      InspectCheckpointOptions InspectOptions LogPart NamedCheckpoint NetworkPart OtherPart ParentPart PodPart PrunedCheckpoint RWCompression
+      ReadArchiveOptions RestoreOption RestorePlan RetentionPlan RootfsDiffPart ShmPart SocketAddress SpecEdit SpecPart StatsPart
       StatusPart TarMember VolumePart
     `),
   },

@@ -66,10 +66,12 @@ export const graphLies: readonly ServiceLie[] = [
         store,
         index(Array.from({ length: 27_000 }, (_, nth) => ({ ...some(distinct(nth)), mediaType: MEDIA_TYPE_MANIFEST }))),
       ),
-    { ask: walkIt },
+    { ask: walkIt, costly: true },
   ),
-  graph("an index of 100 000 manifests", (store) =>
-    put(store, index(Array.from({ length: 100_000 }, (_, nth) => some(distinct(nth))))),
+  graph(
+    "an index of 100 000 manifests",
+    (store) => put(store, index(Array.from({ length: 100_000 }, (_, nth) => some(distinct(nth))))),
+    { costly: true },
   ),
   graph("an index larger than documents may be", async (store, random) =>
     put(store, index([], { annotations: { pad: "x".repeat(between(random, 4, 7) * 1024 * 1024) } })),
@@ -118,7 +120,7 @@ export const graphLies: readonly ServiceLie[] = [
       }
       return root;
     },
-    { ask: walkIt, deadlineMs: 10_000 },
+    { ask: walkIt, deadlineMs: 10_000, costly: true },
   ),
   graph("a document nested deeper than is read", (store, random) => {
     const depth = between(random, 600, 200_000);

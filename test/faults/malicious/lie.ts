@@ -38,6 +38,8 @@ interface Told {
   readonly name: string;
   /** Why a true answer is as good as an error here; without it the call must fail. */
   readonly harmless?: string;
+  /** Whether it takes megabytes of documents, or a second of reading: then it is told less often. */
+  readonly costly?: boolean;
   /** Milliseconds the question may take. */
   readonly deadlineMs?: number;
 }

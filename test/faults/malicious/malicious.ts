@@ -24,10 +24,16 @@ export const lies: readonly Lie[] = [
   ...restoreLies,
 ];
 
-/** Tells each lie with as many seeds, one after the other. Each ends in one of the library's errors, in time, in little memory. */
+const COSTLY_SHARE = 0.1;
+
+/**
+ * Tells each lie with as many seeds, one after the other, and the costly ones with a tenth of them. Each ends in one of the
+ * library's errors, in time, in little memory.
+ */
 export async function* malicious(told: readonly Lie[], seeds: number, seed: number = Date.now()): FaultCases {
   for (const lie of told) {
-    for (let nth = 0; nth < seeds; nth++) {
+    const times = lie.costly === true ? Math.ceil(seeds * COSTLY_SHARE) : seeds;
+    for (let nth = 0; nth < times; nth++) {
       yield { name: `${lie.name} (seed ${seed + nth})`, troubles: await tell(lie, seed + nth) };
     }
   }

@@ -24,20 +24,29 @@ function anyList({ client, call, random }: Question): Promise<Answer> {
 }
 
 /** A list whose records are so many and so small that they take a hundred times as much in memory as on the wire. */
-function heavy(name: string, record: Buffer, ask: WireLie["ask"]): WireLie {
+function heavy(name: string, record: Buffer, ask: WireLie["ask"], isInRecord = false): WireLie {
   return {
     name,
     tell: async (call, random) => {
       const inPiece = Math.floor(PIECE_BYTES / record.length);
       const pieces = between(random, 4 * MIB, 15 * MIB) / (inPiece * record.length);
-      const piece = Buffer.concat(Array.from({ length: inPiece }, () => record));
+      const piece = Buffer.alloc(inPiece * record.length, record);
       const length = Math.floor(pieces) * piece.length;
-      call.raw(framed(Buffer.alloc(0), 0, length));
+      const head = isInRecord ? recordHead(length) : Buffer.alloc(0);
+      call.raw(framed(head, 0, head.length + length));
       await flood(call, piece, length);
       call.end();
     },
     ask,
   };
+}
+
+/** The tag and the length of the first field, when it is as long as that. */
+function recordHead(length: number): Buffer {
+  const bytes = [0x0a];
+  let rest = length;
+  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
+  return Buffer.from([...bytes, rest]);
 }
 
 const field = (number: number, ...body: readonly number[]) => Buffer.from([number * 8 + 2, body.length, ...body]);
@@ -53,7 +62,10 @@ export const weightLies: readonly WireLie[] = [
   heavy("millions of labels with nothing in them", field(1, 0x12, 0, 0x12, 0, 0x12, 0), (to) =>
     drain(to.client.containers.records([], to.call)),
   ),
-  heavy("millions of labels of one blob", field(2), ({ client, call }) =>
-    client.content.info(digestOf(Buffer.from("any")), call).then((): Answer => "made up"),
+  heavy(
+    "millions of labels of one blob",
+    field(5),
+    ({ client, call }) => client.content.info(digestOf(Buffer.from("any")), call).then((): Answer => "made up"),
+    true,
   ),
 ];

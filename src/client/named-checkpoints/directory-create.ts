@@ -1,0 +1,180 @@
+import { copyFile, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { CallOptions } from "../../call-options.js";
+import { type DumpFile, encodeManifest, MANIFEST_FILE } from "../../checkpoint/named/manifest.js";
+import { type CheckpointOption, type CheckpointPlan, planCheckpoint } from "../../checkpoint/plan.js";
+import { SIMULATED_DUMP } from "../../checkpoint/simulated-dump.js";
+import { during, isFileError } from "../../content/layout/file-errors.js";
+import { syncDirectory } from "../../content/layout/files.js";
+import { DataLossError, InvalidArgumentError } from "../../errors.js";
+import type { Descriptor } from "../../oci/descriptor.js";
+import { readTar } from "../../tar/tar.js";
+import { type Captured, capture } from "../capture.js";
+import { type CheckpointTarget, lookAtContainer, preflight } from "../checkpoint-preflight.js";
+import type { CheckpointCall } from "../checkpointing.js";
+import type { ContainerRecord } from "../container-record.js";
+import { operate } from "../operate.js";
+import type { Operation } from "../operation.js";
+import { partialPath, removeLeftPartials } from "../partial-file.js";
+import { prepareCapture } from "../prepare-capture.js";
+import { Progress } from "../progress.js";
+import type { Services } from "../services.js";
+import { unpackSpec } from "../spec-any.js";
+import { readCheckpointDirectory } from "./checkpoint-directory.js";
+import { type CreatedCheckpoint, type NewCheckpoint, taken } from "./home.js";
+
+const OWNER_ONLY = 0o700;
+
+/**
+ * Freezes a container's memory into a directory of its own in `directory`. It is made under a hidden name and gets its own when it is
+ * whole and on the disk; only then does the task end, should it.
+ */
+export async function createInDirectory(
+  services: Services,
+  directory: string,
+  { name, options, expiresAt }: NewCheckpoint,
+  record: ContainerRecord,
+  call: CheckpointCall,
+): Promise<CreatedCheckpoint> {
+  const startedAt = performance.now();
+  const plan = memoryOnly(options);
+  const progress = new Progress(call.onProgress);
+  const path = join(directory, name);
+  const { result, leftBehind } = await operate(
+    services,
+    // The name is locked like that of an image: no image can be called so by accident.
+    { kind: "checkpoint", containerId: record.id, ref: path },
+    { ...call, onPhase: (phase) => progress.enter(phase) },
+    async (operation) => {
+      const subject = await lookAtContainer(services, record.id, plan, operation.call);
+      const partial = partialPath(path);
+      const mended = await operation.begin({ partial });
+      const target = await preflight(services, path, plan, subject, mended, operation.call);
+      await makePartial(directory, partial, operation);
+      const prepared = await prepareCapture(services, plan, target, operation);
+      const stays = { ...prepared, criuOptions: undefined, keepsDump: true };
+      const captured = await capture(services, plan, target, stays, operation, progress);
+      const files = await during(`write checkpoint directory ${path}`, () =>
+        fill(services, partial, prepared.directory?.images, captured.task, operation.call),
+      );
+      await describe(services, partial, target, captured, files, expiresAt);
+      operation.enter("register");
+      await operation.commit();
+      await during(`write checkpoint directory ${path}`, () =>
+        appear(partial, path, directory, (cause) => taken(services, record.id, name, cause)),
+      );
+      const pausedMs = await captured.release(plan.exit);
+      operation.enter("done");
+      const bytes = { task: files.reduce((total, { size }) => total + size, 0), rw: 0, other: 0 };
+      const { way, dumpMs, packMs } = captured;
+      return { guarded: operation.guarded, cost: { pausedMs, way, dumpMs, packMs, bytes } };
+    },
+  );
+  const { checkpoint } = await readCheckpointDirectory(directory, name);
+  const totalMs = performance.now() - startedAt;
+  return { ...checkpoint, cost: { totalMs, ...result.cost }, guarded: result.guarded, leftBehind };
+}
+
+/** Docker's directories hold nothing but the memory, and what cannot be kept is refused. */
+function memoryOnly(options: readonly CheckpointOption[]): CheckpointPlan {
+  const others: CheckpointOption = (plan) => {
+    const more = plan.rw ?? plan.image ?? plan.runtime;
+    const extra = plan.parts.length + Object.keys({ ...plan.annotations, ...plan.labels }).length;
+    if (more === true || extra > 0) {
+      throw new InvalidArgumentError("Cannot keep more than the memory of a container in a checkpoint directory", {
+        hint: "Leave out checkpointDir: as images checkpoints hold everything.",
+      });
+    }
+    plan.task = true;
+  };
+  return planCheckpoint([...options, others]);
+}
+
+async function makePartial(directory: string, partial: string, operation: Operation): Promise<void> {
+  await during(`make ${partial}`, async () => {
+    await mkdir(directory, { mode: OWNER_ONLY, recursive: true });
+    await removeLeftPartials(directory);
+    operation.onFailure(`directory ${partial}`, () => rm(partial, { recursive: true, force: true }));
+    await mkdir(partial, { mode: OWNER_ONLY });
+  });
+}
+
+/** Brings the files of the dump there: from the directory criu wrote them to, or from the daemon's store. */
+async function fill(
+  services: Services,
+  partial: string,
+  images: string | undefined,
+  task: Descriptor | undefined,
+  call: CallOptions,
+): Promise<DumpFile[]> {
+  if (images !== undefined) {
+    for (const name of await readdir(images)) await move(join(images, name), join(partial, name));
+  } else if (task !== undefined) {
+    for await (const { name, type, body } of readTar(services.content.read(task, call))) {
+      if (type === "directory") continue;
+      if (type !== "file" || /[/\0]/.test(name.replace(/^\.\//, ""))) {
+        throw new DataLossError(`Cannot unpack ${task.digest}: ${JSON.stringify(name.slice(0, 160))} is no plain file`);
+      }
+      await writeFile(join(partial, name), body, { flag: "wx", mode: 0o600 });
+    }
+  }
+  const names = (await readdir(partial)).sort();
+  if (!names.includes("inventory.img") && !names.includes(SIMULATED_DUMP)) {
+    throw new DataLossError(`Cannot write checkpoint directory ${partial}: criu left no inventory`);
+  }
+  return Promise.all(names.map(async (name) => ({ name, size: (await stat(join(partial, name))).size })));
+}
+
+async function move(from: string, to: string): Promise<void> {
+  await rename(from, to).catch(async (reason: unknown) => {
+    if (!isFileError(reason, "EXDEV")) throw reason;
+    await copyFile(from, to);
+  });
+}
+
+async function describe(
+  services: Services,
+  partial: string,
+  { record, image }: CheckpointTarget,
+  { at }: Captured,
+  files: readonly DumpFile[],
+  expiresAt: Date | undefined,
+): Promise<void> {
+  const { name, digest, chainId } = image;
+  const manifest = encodeManifest({
+    createdAt: at,
+    expiresAt,
+    containerId: record.id,
+    namespace: services.namespace,
+    image: {
+      ...(name === undefined ? {} : { name }),
+      ...(digest === undefined ? {} : { digest }),
+      ...(chainId === undefined ? {} : { chainId }),
+    },
+    runtime: record.runtime.name,
+    snapshotter: record.snapshotter,
+    spec: record.spec && unpackSpec(record.spec),
+    files,
+  });
+  await during(`write checkpoint directory ${partial}`, () =>
+    writeFile(join(partial, MANIFEST_FILE), manifest, { flag: "wx", mode: 0o600 }),
+  );
+}
+
+/** All of it is on the disk before the name is, and the name before anybody hears of it. */
+async function appear(
+  partial: string,
+  path: string,
+  directory: string,
+  refusal: (cause: unknown) => Error,
+): Promise<void> {
+  for (const name of await readdir(partial)) {
+    await using file = await open(join(partial, name), "r");
+    await file.sync();
+  }
+  await syncDirectory(partial);
+  await rename(partial, path).catch((reason: unknown) => {
+    throw isFileError(reason, "ENOTEMPTY", "EEXIST", "ENOTDIR") ? refusal(reason) : reason;
+  });
+  await syncDirectory(directory);
+}

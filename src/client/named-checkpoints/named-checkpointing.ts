@@ -1,0 +1,116 @@
+import type { CallOptions } from "../../call-options.js";
+import { requireCheckpointName } from "../../checkpoint/named/name.js";
+import type { NamedCheckpoint } from "../../checkpoint/named/named-checkpoint.js";
+import { planRetention, type RetentionPlan } from "../../checkpoint/named/retention.js";
+import { withCheckpointTaskExit } from "../../checkpoint/plan.js";
+import { orUndefined } from "../../content/found.js";
+import { InvalidArgumentError, isNotFound } from "../../errors.js";
+import { publishEvent } from "../events.js";
+import type { Services } from "../services.js";
+import { findTask } from "../task.js";
+import { DirectoryHome } from "./directory-home.js";
+import { type CreatedCheckpoint, type Home, notRunning } from "./home.js";
+import { ImageHome } from "./image-home.js";
+import type { CreateNamedCheckpointOptions, NamedCheckpointsCall, PruneOptions } from "./named-checkpoints.js";
+
+const EVENT_MS = 10_000;
+const TOPIC = "/tasks/checkpointed";
+
+/** Makes a checkpoint of a container that runs, under a name that is free, and tells so. */
+export async function createNamed(
+  services: Services,
+  containerId: string,
+  name: string,
+  options: CreateNamedCheckpointOptions,
+): Promise<CreatedCheckpoint> {
+  requireCheckpointName(name);
+  const { checkpointDir, exit = false, options: more = [], expiresAt, ...call } = options;
+  requireInstant(expiresAt);
+  const home = homeOf(services, containerId, checkpointDir);
+  const { signal, timeoutMs } = call;
+  const look: CallOptions = { signal, timeoutMs };
+  const [record, found] = await Promise.all([
+    services.containers.info(containerId, look),
+    orUndefined(findTask(services, containerId, look)),
+  ]);
+  const status = found?.status ?? "absent";
+  if (status !== "running" && status !== "paused") throw notRunning(services, containerId, status);
+  await home.requireFree(name, look);
+  const all = exit ? [...more, withCheckpointTaskExit()] : more;
+  const made = await home.create({ name, options: all, expiresAt }, record, call);
+  return { ...made, leftBehind: [...made.leftBehind, ...(await tell(services, containerId, name))] };
+}
+
+/** Reads a checkpoint by its name. */
+export async function getNamed(
+  services: Services,
+  containerId: string,
+  name: string,
+  { checkpointDir, ...call }: NamedCheckpointsCall,
+): Promise<NamedCheckpoint> {
+  requireCheckpointName(name);
+  return homeOf(services, containerId, checkpointDir).get(name, call);
+}
+
+/** Yields those that are whole. */
+export function listNamed(
+  services: Services,
+  containerId: string,
+  { checkpointDir, ...call }: NamedCheckpointsCall,
+): AsyncIterable<NamedCheckpoint> {
+  return homeOf(services, containerId, checkpointDir).list(call);
+}
+
+/** Removes a checkpoint by its name. */
+export async function deleteNamed(
+  services: Services,
+  containerId: string,
+  name: string,
+  { checkpointDir, ...call }: NamedCheckpointsCall,
+): Promise<void> {
+  requireCheckpointName(name);
+  await homeOf(services, containerId, checkpointDir).delete(name, call);
+}
+
+/** Removes those of the container that have expired or that no rule keeps, oldest first. */
+export async function pruneNamed(
+  services: Services,
+  containerId: string,
+  options: PruneOptions,
+): Promise<RetentionPlan> {
+  const { checkpointDir, keepLast, keepWithinMs, maxBytes, dryRun = false, ...call } = options;
+  const rules = { keepLast, keepWithinMs, maxBytes };
+  planRetention([], rules, new Date());
+  const home = homeOf(services, containerId, checkpointDir);
+  const own: NamedCheckpoint[] = [];
+  for await (const one of home.list(call)) if (one.containerId === containerId) own.push(one);
+  const plan = planRetention(own, rules, new Date());
+  if (dryRun) return plan;
+  for (const { checkpoint } of plan.gone) {
+    await home.delete(checkpoint.name, call).catch((reason: unknown) => {
+      // Somebody else has removed it meanwhile.
+      if (!isNotFound(reason)) throw reason;
+    });
+  }
+  return plan;
+}
+
+function homeOf(services: Services, containerId: string, checkpointDir: string | undefined): Home {
+  if (checkpointDir !== undefined) return new DirectoryHome(services, containerId, checkpointDir);
+  return new ImageHome(services, containerId);
+}
+
+/** The checkpoint is made: that others could not be told is no reason to say that it is not. */
+async function tell(services: Services, containerId: string, name: string): Promise<string[]> {
+  try {
+    await publishEvent(services.rpc, TOPIC, { containerId, checkpoint: name }, { timeoutMs: EVENT_MS });
+    return [];
+  } catch (reason) {
+    return [`event ${TOPIC}: ${reason instanceof Error ? reason.message : String(reason)}`];
+  }
+}
+
+function requireInstant(expiresAt: Date | undefined): void {
+  if (expiresAt === undefined || !Number.isNaN(expiresAt.getTime())) return;
+  throw new InvalidArgumentError("Cannot create a checkpoint that expires at an invalid date");
+}

@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, afterEach, before, describe, it } from "node:test";
+import type { Container } from "../../src/client/container.js";
+import { isAlreadyExists, isFailedPrecondition, isInvalidArgument, isNotFound } from "../../src/errors.js";
+import { all } from "../suites/content-bed.js";
+import { TaskBed } from "../suites/task-bed.js";
+import { simulatedSubject } from "./task-beds.js";
+
+const MANIFEST = "containerd-client.json";
+/** One process, and it has one thread. */
+const PSTREE = Buffer.from("1943565430302750" + "0a000000" + "08011000180120012801", "hex");
+const OLD_CREATED = "2017-03-04T05:06:07Z";
+
+describe("directories of checkpoints", {
+  skip: process.platform === "win32" ? "there are no named pipes" : false,
+}, () => {
+  const bed = new TaskBed(() => simulatedSubject("on a directory"));
+  let container: Container;
+  let checkpointDir = "";
+  before(() => bed.begin());
+  after(() => bed.end());
+  afterEach(() => bed.tidy());
+
+  const begin = async () => {
+    ({ container } = await bed.counting());
+    checkpointDir = join(bed.path(), "deep", "checkpoints");
+    return container.checkpoints.create("ours", { checkpointDir });
+  };
+  const names = async () => (await all(container.checkpoints.list({ checkpointDir }))).map(({ name }) => name);
+  const docker = async (name: string, files: Readonly<Record<string, string | Buffer>>) => {
+    await mkdir(join(checkpointDir, name), { mode: 0o700 });
+    for (const [file, bytes] of Object.entries(files)) await writeFile(join(checkpointDir, name, file), bytes);
+  };
+  const whole = { "inventory.img": "xxxxxxxx", "pstree.img": PSTREE, "core-1.img": "xxxxxxxx", "pages-1.img": "" };
+
+  it("are flat, their owner's alone, and say what they are of", async () => {
+    const { spec, path } = await begin();
+    assert.equal(path, join(checkpointDir, "ours"));
+    assert.equal((await stat(path)).mode & 0o777, 0o700);
+    assert.equal((await stat(checkpointDir)).mode & 0o777, 0o700);
+    assert.deepEqual(await readdir(checkpointDir), ["ours"], "nothing is left beside it");
+    const entries = await readdir(path, { withFileTypes: true });
+    assert.ok(entries.length > 1 && entries.every((entry) => entry.isFile()));
+    assert.ok(entries.some(({ name }) => name === MANIFEST));
+    assert.deepEqual(spec, await container.spec());
+  });
+
+  it("with foreign and half-made things in them list what is whole", async () => {
+    await begin();
+    await docker("docker", whole);
+    await docker("old", { ...whole, "config.json": JSON.stringify({ created: OLD_CREATED, name: "old" }) });
+    await mkdir(join(checkpointDir, "old", "criu.work"));
+    await writeFile(join(checkpointDir, "old", "criu.work", "dump.log"), "done");
+    await docker("empty", {});
+    await docker("no-tree", { "inventory.img": "xxxxxxxx" });
+    await docker("no-core", { "inventory.img": "xxxxxxxx", "pstree.img": PSTREE });
+    await docker("cut", { ...whole, "pstree.img": PSTREE.subarray(0, 15) });
+    await docker("blank", { ...whole, "fs-1.img": "" });
+    await docker("trailing.", whole);
+    await docker(".hidden", whole);
+    await docker("bad-manifest", { ...whole, [MANIFEST]: "{" });
+    await docker("to-come", { ...whole, [MANIFEST]: '{"schemaVersion":99}' });
+    await docker("no-files", { ...whole, [MANIFEST]: '{"schemaVersion":1,"createdAt":"2020-01-01T00:00:00Z"}' });
+    await writeFile(join(checkpointDir, "a-file"), "x");
+    await symlink(join(checkpointDir, "docker"), join(checkpointDir, "a-link"));
+    assert.deepEqual(await names(), ["docker", "old", "ours"]);
+    const old = await container.checkpoints.get("old", { checkpointDir });
+    assert.equal(old.createdAt.toISOString(), new Date(OLD_CREATED).toISOString());
+    assert.equal(old.origin.engine, "docker");
+    for (const name of ["empty", "no-core", "cut", "bad-manifest", "a-file", "a-link"]) {
+      await assert.rejects(container.checkpoints.get(name, { checkpointDir }), isNotFound, name);
+      await assert.rejects(container.newTask({ checkpoint: name, checkpointDir }), isNotFound, name);
+      await assert.rejects(container.checkpoints.create(name, { checkpointDir }), isAlreadyExists, name);
+    }
+    // A manifest tells when a file has been cut off since.
+    const [first] = (await readdir(join(checkpointDir, "ours"))).filter((name) => name !== MANIFEST);
+    await truncate(join(checkpointDir, "ours", String(first)), 1);
+    assert.deepEqual(await names(), ["docker", "old"]);
+  });
+
+  it("lose one at a time, and nothing that is no checkpoint", async () => {
+    await begin();
+    await docker("docker", whole);
+    await docker("old", { ...whole, "config.json": "{}" });
+    await mkdir(join(checkpointDir, "old", "criu.work"));
+    await docker("half", { "core-1.img": "x" });
+    await docker("mine", { "thesis.tex": "years of work" });
+    await writeFile(join(checkpointDir, "a-file"), "x");
+    await symlink(join(checkpointDir, "mine"), join(checkpointDir, "a-link"));
+    for (const name of ["ours", "docker", "old", "half"]) {
+      await container.checkpoints.delete(name, { checkpointDir });
+      assert.ok(!(await readdir(checkpointDir)).includes(name));
+    }
+    await assert.rejects(container.checkpoints.delete("mine", { checkpointDir }), isFailedPrecondition);
+    for (const name of ["a-file", "a-link", "nosuch"]) {
+      await assert.rejects(container.checkpoints.delete(name, { checkpointDir }), isNotFound, name);
+    }
+    assert.equal(await readFile(join(checkpointDir, "mine", "thesis.tex"), "utf8"), "years of work");
+    assert.deepEqual((await readdir(checkpointDir)).sort(), ["a-file", "a-link", "mine"]);
+  });
+
+  it("shared by containers are pruned of one's own alone", async () => {
+    await begin();
+    await docker("docker", whole);
+    const { container: other } = await bed.counting();
+    await other.checkpoints.create("other", { checkpointDir });
+    const { gone } = await container.checkpoints.prune({ checkpointDir, keepLast: 0 });
+    assert.deepEqual(
+      gone.map(({ checkpoint }) => checkpoint.name),
+      ["ours"],
+    );
+    assert.deepEqual(await names(), ["docker", "other"]);
+  });
+
+  it("have absolute paths and hold the memory alone", async () => {
+    await begin();
+    const relative = { checkpointDir: "checkpoints" };
+    await assert.rejects(container.checkpoints.create("fine", relative), isInvalidArgument);
+    await assert.rejects(container.checkpoints.get("fine", relative), isInvalidArgument);
+    await assert.rejects(all(container.checkpoints.list(relative)), isInvalidArgument);
+    const labels = [(plan: { labels: Record<string, string> }) => void Object.assign(plan.labels, { a: "b" })];
+    await assert.rejects(container.checkpoints.create("fine", { checkpointDir, options: labels }), isInvalidArgument);
+    await assert.rejects(container.newTask({ checkpointDir }), isInvalidArgument);
+  });
+});

@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { after, afterEach, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NamedCheckpoint } from "../../src/checkpoint/named/named-checkpoint.js";
+import type { NamedCheckpoints } from "../../src/client/named-checkpoints/named-checkpoints.js";
+import {
+  isAlreadyExists,
+  isCheckpointInProgress,
+  isFailedPrecondition,
+  isInvalidArgument,
+  isNotFound,
+} from "../../src/errors.js";
+import { all } from "./content-bed.js";
+import { TaskBed, type TaskSubject } from "./task-bed.js";
+
+/** The homes of named checkpoints. */
+export const homes = ["images", "directories"] as const;
+
+const badNames = [
+  "",
+  "c",
+  ".hidden",
+  "-x",
+  "_x",
+  "a/b",
+  "../evil",
+  "/abs",
+  "a b",
+  "trailing.",
+  "a\n",
+  "é1",
+  "x".repeat(256),
+];
+
+/** What is owed to those who give checkpoints names, wherever these are kept. */
+export function namedSuite(name: string, home: (typeof homes)[number], make: () => Promise<TaskSubject>): void {
+  describe(`${name}, kept as ${home},`, () => {
+    const bed = new TaskBed(make);
+    let at: { readonly checkpointDir?: string } = {};
+    const names = async (container: Awaited<ReturnType<TaskBed["container"]>>) =>
+      (await all(container.checkpoints.list(at))).map((one) => one.name).sort();
+
+    before(() => bed.begin());
+    after(() => bed.end());
+    afterEach(() => bed.tidy());
+    const fresh = () => {
+      at = home === "directories" ? { checkpointDir: `${bed.path()}/checkpoints` } : {};
+    };
+
+    it("are made, listed, read, thawed and removed by name", async () => {
+      fresh();
+      const { container, task, counts } = await bed.counting();
+      const { checkpoints } = container;
+      assert.deepEqual(await names(container), []);
+      const made = await checkpoints.create("one", at);
+      assert.equal((await task.status()).status, "running");
+      assert.deepEqual(made.leftBehind, []);
+      await checkpoints.create("two", { ...at, exit: true });
+      await task.wait();
+      const frozen = counts.last;
+      await task.delete();
+      assert.deepEqual(await names(container), ["one", "two"]);
+      const { cost: _cost, guarded: _guarded, leftBehind: _left, ...one } = made;
+      assert.deepEqual(await checkpoints.get("one", at), one);
+      assert.equal(one.containerId, container.id);
+      assert.ok(one.bytes > 0 && one.createdAt.getTime() <= Date.now());
+      await checkpoints.delete("one", at);
+      assert.deepEqual(await names(container), ["two"]);
+      const thawed = await container.newTask({ checkpoint: "two", ...at, io: bed.pipes() });
+      await thawed.start();
+      assert.equal((await thawed.status()).status, "running");
+      assert.ok(Number(await bed.output(thawed, ["cat", "/count"])) >= frozen);
+      await checkpoints.delete("two", at);
+      assert.deepEqual(await names(container), []);
+    });
+
+    it("have names by Docker's rule, which is looked at first in every call", async () => {
+      fresh();
+      // Nothing else could be right with it: the container does not exist.
+      const container = await bed.container(["counter"]);
+      await container.delete({ snapshot: true });
+      for (const bad of badNames) {
+        await assert.rejects(container.checkpoints.create(bad, at), isInvalidArgument, bad);
+        await assert.rejects(container.checkpoints.get(bad, at), isInvalidArgument, bad);
+        await assert.rejects(container.checkpoints.delete(bad, at), isInvalidArgument, bad);
+      }
+      const living = await bed.container(["counter"]);
+      for (const bad of badNames.filter((one) => home === "directories" || !/^a\/b$/.test(one))) {
+        await assert.rejects(living.newTask({ checkpoint: bad, ...at }), isInvalidArgument, bad);
+      }
+      await assert.rejects(container.checkpoints.create("good", at), isNotFound);
+      await assert.rejects(container.checkpoints.get("good", at), isNotFound);
+      await assert.rejects(container.checkpoints.delete("good", at), isNotFound);
+      await assert.rejects(living.newTask({ checkpoint: "good", ...at }), isNotFound);
+    });
+
+    it("are of a container that runs", async () => {
+      fresh();
+      const container = await bed.container(["counter"]);
+      const refused = (reason: unknown) =>
+        isFailedPrecondition(reason) && reason.message.includes(container.id) && /not running/.test(reason.message);
+      await assert.rejects(container.checkpoints.create("none", at), refused);
+      const task = await container.newTask({ io: bed.pipes() });
+      await assert.rejects(container.checkpoints.create("created", at), refused);
+      await task.start();
+      await using pause = await task.pause();
+      await container.checkpoints.create("paused", at);
+      assert.equal((await task.status()).status, "paused");
+      await pause[Symbol.asyncDispose]();
+      await task.kill("SIGKILL", { all: true });
+      await task.wait();
+      await assert.rejects(container.checkpoints.create("stopped", at), refused);
+      assert.deepEqual(await names(container), ["paused"]);
+    });
+
+    it("have a name of their own: one that is taken is refused before anything is frozen", async () => {
+      fresh();
+      const { container, task } = await bed.counting();
+      await container.checkpoints.create("taken", at);
+      const phases: string[] = [];
+      const onProgress = ({ phase }: { readonly phase: string }) => void phases.push(phase);
+      await assert.rejects(container.checkpoints.create("taken", { ...at, exit: true, onProgress }), isAlreadyExists);
+      assert.equal((await task.status()).status, "running");
+      assert.ok(!phases.includes("pause"), phases.join(" "));
+    });
+
+    it("are told of on containerd's bus", async () => {
+      fresh();
+      const { container } = await bed.counting();
+      const stop = new AbortController();
+      const heard = (async () => {
+        const topics = ["/tasks/checkpointed"] as const;
+        for await (const { payload } of bed.client.events(topics, { signal: stop.signal })) return payload;
+      })();
+      heard.catch(() => {});
+      let over = false;
+      void heard.finally(() => {
+        over = true;
+      });
+      // The daemon does not say when it listens.
+      for (let tries = 1; !over && tries < 20; tries++) {
+        await container.checkpoints.create(`try-${tries}`, at);
+        await sleep(50);
+      }
+      const payload = await heard;
+      stop.abort();
+      assert.equal(payload?.containerId, container.id);
+      assert.match(payload.checkpoint, /^try-\d+$/);
+    });
+
+    it("are thinned out by rules, with a reason for each", async () => {
+      fresh();
+      const { container } = await bed.counting();
+      const { checkpoints } = container;
+      const made: NamedCheckpoint[] = [];
+      for (const one of ["c1", "c2", "c3", "c4"]) made.push(await checkpoints.create(one, at));
+      await checkpoints.create("old", { ...at, expiresAt: new Date(Date.now() - 1000) });
+      const dry = await checkpoints.prune({ ...at, keepLast: 3, dryRun: true });
+      assert.deepEqual(
+        dry.gone.map(({ checkpoint }) => checkpoint.name),
+        ["c1", "old"].filter((one) => one !== "old" || dry.gone.length === 2),
+      );
+      assert.match(dry.gone[0]?.why ?? "", /newest 3/);
+      assert.equal((await names(container)).filter((one) => one !== "old").length, 4);
+      await checkpoints.prune({ ...at, keepLast: 3 });
+      assert.deepEqual(await names(container), ["c2", "c3", "c4"]);
+      const room = made.slice(2).reduce((total, { bytes }) => total + bytes, 0);
+      const { gone } = await checkpoints.prune({ ...at, maxBytes: room });
+      assert.match(gone[0]?.why ?? "", /bytes/);
+      assert.deepEqual(await names(container), ["c3", "c4"]);
+      assert.deepEqual((await checkpoints.prune({ ...at, keepWithinMs: 3_600_000 })).gone, []);
+      await checkpoints.prune({ ...at, keepLast: 0 });
+      assert.deepEqual(await names(container), []);
+    });
+
+    it("have one winner when two are made under one name, and lists are whole meanwhile", async () => {
+      fresh();
+      const { container, task } = await bed.counting();
+      const { checkpoints } = container;
+      let over = false;
+      const seen = (async () => {
+        while (!over) {
+          for await (const one of checkpoints.list(at)) await checkpoints.get(one.name, at).catch(absent);
+          await sleep(5);
+        }
+      })();
+      try {
+        await raceForNames(checkpoints);
+      } finally {
+        over = true;
+        await seen;
+      }
+      assert.equal((await task.status()).status, "running");
+    });
+
+    const raceForNames = async (checkpoints: NamedCheckpoints) => {
+      for (const one of ["r1", "r2"]) {
+        const settled = await Promise.allSettled([1, 2, 3].map(() => checkpoints.create(one, at)));
+        assert.equal(settled.filter(({ status }) => status === "fulfilled").length, 1);
+        for (const result of settled) {
+          if (result.status === "fulfilled") continue;
+          assert.ok(isAlreadyExists(result.reason) || isCheckpointInProgress(result.reason), String(result.reason));
+        }
+        const [made, removed] = await Promise.allSettled([
+          checkpoints.create(`${one}b`, at),
+          checkpoints.delete(one, at),
+        ]);
+        assert.equal(made.status, "fulfilled");
+        assert.equal(removed.status, "fulfilled");
+        const both = await Promise.allSettled([checkpoints.create(one, at), checkpoints.delete(one, at)]);
+        if (both[1].status === "rejected") assert.ok(isNotFound(both[1].reason));
+        assert.equal(both[0].status, "fulfilled");
+        const there = both[1].status === "rejected";
+        assert.equal(
+          (await all(checkpoints.list(at))).some(({ name }) => name === one),
+          there,
+        );
+        const again = await Promise.allSettled([checkpoints.delete(`${one}b`, at), checkpoints.delete(`${one}b`, at)]);
+        assert.ok(again.some(({ status }) => status === "fulfilled"));
+        for (const two of again) if (two.status === "rejected") assert.ok(isNotFound(two.reason));
+      }
+    };
+  });
+}
+
+function absent(reason: unknown): void {
+  if (!isNotFound(reason)) throw reason;
+}
