@@ -1,4 +1,4 @@
-import { type Client, connect } from "containerd-client";
+import type { Client } from "containerd-client";
 import { gcLabels, writeBlob } from "containerd-client/content";
 import type { Lease } from "containerd-client/leases";
 import {
@@ -11,9 +11,9 @@ import {
   MEDIA_TYPE_LAYER_GZIP,
   MEDIA_TYPE_MANIFEST,
 } from "containerd-client/oci";
-import { startDaemon } from "../lab/daemon.js";
 import { packSpec } from "../src/client/spec-any.js";
 import type { Bench } from "./bench.js";
+import { withMemoryDaemon } from "./memory-daemon.js";
 
 /** How much is in a store. */
 export interface StoreSizes {
@@ -28,29 +28,26 @@ const AT_ONCE = 32;
 /** The image whose index has that many manifests. */
 export const INDEX_REF = "docker.io/library/index:1";
 
-/** A daemon full of small things, while it is used. Its files are in memory: each thing would cost a disk more time than the row has. */
+/** Has a daemon full of small things, while it is used. */
 export async function withLargeStore(
   bench: Bench,
   sizes: StoreSizes,
   use: (address: string) => Promise<void>,
 ): Promise<void> {
-  await using daemon = await startDaemon("v21", { collectsEagerly: false });
-  await daemon.kill("SIGTERM");
-  await daemon.inBox("mount", ["-t", "tmpfs", "tmpfs", daemon.root]);
-  await daemon.start();
-  await using client = await connect({ address: daemon.address, namespace: bench.client.namespace });
-  const lease = await client.leases.create();
-  await writeIndex(client, lease, sizes.manifests);
-  await times(sizes.blobs - sizes.manifests - 1, async (number) => {
-    const labels = { "containerd.io/distribution.source.docker.io": `library/blob-${number}` };
-    await writeBlob(client.content, Buffer.from(`blob ${number}`), { mediaType: "text/plain", labels }, { lease });
+  await withMemoryDaemon(bench, async ({ address, client }) => {
+    const lease = await client.leases.create();
+    await writeIndex(client, lease, sizes.manifests);
+    await times(sizes.blobs - sizes.manifests - 1, async (number) => {
+      const labels = { "containerd.io/distribution.source.docker.io": `library/blob-${number}` };
+      await writeBlob(client.content, Buffer.from(`blob ${number}`), { mediaType: "text/plain", labels }, { lease });
+    });
+    const spec = packSpec(defaultSpec({ id: "container", namespace: client.namespace }));
+    await times(sizes.containers, async (number) => {
+      const labels = { "io.kubernetes.pod.name": `pod-${number}`, "io.cri-containerd.kind": "container" };
+      await client.containers.register({ id: `container-${number}`, runtime: RUNTIME, spec, labels });
+    });
+    await use(address);
   });
-  const spec = packSpec(defaultSpec({ id: "container", namespace: client.namespace }));
-  await times(sizes.containers, async (number) => {
-    const labels = { "io.kubernetes.pod.name": `pod-${number}`, "io.cri-containerd.kind": "container" };
-    await client.containers.register({ id: `container-${number}`, runtime: RUNTIME, spec, labels });
-  });
-  await use(daemon.address);
 }
 
 const RUNTIME = { name: "io.containerd.runc.v2" };

@@ -1,5 +1,6 @@
 import type { Row } from "./row.js";
-import { archives } from "./rows/archives.js";
+import { archiveRead } from "./rows/archive-read.js";
+import { archiveWrite } from "./rows/archive-write.js";
 import { checkpointIdle } from "./rows/checkpoint-idle.js";
 import { checkpointMemory } from "./rows/checkpoint-memory.js";
 import { largeCheckpoint } from "./rows/large-checkpoint.js";
@@ -27,5 +28,6 @@ export const rows: readonly Row[] = [
   manyCheckpoints,
   largeStore,
   largeCheckpoint,
-  archives,
+  archiveRead,
+  archiveWrite,
 ];

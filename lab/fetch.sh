@@ -50,7 +50,7 @@ first() { local path; for path; do [ -f "$path" ] && { echo "$path"; return; }; 
 loader=$(first "$new"/{,usr/}lib*/ld-linux*.so.* "$new"/{,usr/}lib/*-linux-gnu/ld-linux*.so.*)
 here=
 for path in "$new"/{,usr/}lib/*-linux-gnu; do if [ -d "$path" ]; then here=$here${here:+:}$path; fi; done
-for program in runc criu skopeo umoci strace checkpointctl bsdtar; do
+for program in runc crun criu skopeo umoci strace checkpointctl bsdtar; do
   case " $* " in *" ${program/bsdtar/libarchive-tools} "*) ;; *) continue ;; esac
   cp "$(first "$new"/{,usr/}{s,}bin/$program)" "$new/lab/$program"
   "$loader" --library-path "$here" "$(first "$new/usr/bin/patchelf")" --set-interpreter "$out${loader#"$new"}" \

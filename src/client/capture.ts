@@ -42,7 +42,14 @@ export async function capture(
   progress: Progress,
 ): Promise<Captured> {
   if (criuEnds(plan) && target.task !== undefined) await operation.announceEnd(target.task);
-  const pause = await freeze(services, target, target.parts.task && services.local, operation);
+  const { criuOptions } = prepared;
+  const pause = await freeze(
+    services,
+    target,
+    target.parts.task && services.local,
+    plan.exit ? undefined : criuOptions,
+    operation,
+  );
   operation.enter("capture");
   const at = new Date();
   const stopWatching = progress.wanted ? watchIngests(services, operation, progress) : () => {};
@@ -56,7 +63,11 @@ export async function capture(
     const packingSince = performance.now();
     const packing = packRW?.() ?? Promise.resolve(undefined);
     const stays = prepared.keepsDump === true && prepared.directory !== undefined;
-    const [stored, rw] = await together([stays ? undefined : dump?.descriptors(packing, operation), packing]);
+    const [, stored, rw] = await together([
+      plan.exit ? criuOptions?.write() : pause.forget(),
+      stays ? undefined : dump?.descriptors(packing, operation),
+      packing,
+    ]);
     const packMs = prepared.directory === undefined ? 0 : performance.now() - packingSince;
     if (!stays) {
       prepared.directory?.remove().catch(() => {
@@ -127,6 +138,7 @@ async function endTask(task: Task | undefined, criuEndsIt: boolean, pause: Pause
     exit.catch(() => {});
     await task.kill("SIGKILL", { ...call, all: true });
     await pause.end();
+    await pause.forget();
     await exit;
   } else {
     await task.wait(call);

@@ -1,16 +1,21 @@
 import type { CallOptions } from "../call-options.js";
 import type { CheckpointPlan } from "../checkpoint/plan.js";
+import { filter } from "../content/filter.js";
 import { orUndefined } from "../content/found.js";
-import { AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError } from "../errors.js";
+import { AlreadyExistsError, FailedPreconditionError, NotFoundError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
 import type { Platform } from "../oci/platform.js";
 import { imageOnChain } from "./base-image.js";
 import type { ContainerRecord } from "./container-record.js";
-import { daemonPlatform, requireCheckpointSupport, requirePlugin, requireZstd } from "./features.js";
+import { daemonPlatform, requirePlugin, requireZstd } from "./features.js";
 import type { Image } from "./image.js";
+import type { Mount } from "./mount.js";
 import type { Services } from "./services.js";
+import { knownServer, sharedRoot } from "./shared-root.js";
 import { findTask, type Task, type TaskStatus } from "./task.js";
+import { together } from "./together.js";
+import { visibleBlobs } from "./visible-blobs.js";
 
 /** What a checkpoint will do, once everything that can be known beforehand has been looked at. */
 export interface CheckpointTarget {
@@ -21,6 +26,8 @@ export interface CheckpointTarget {
   readonly status: TaskStatus | "absent";
   /** The snapshot under the writable layer; empty when there is none. */
   readonly parent: string;
+  /** How the daemon mounts the writable layer, when it is asked for. */
+  readonly rwMounts: readonly Mount[];
   readonly image: {
     readonly name?: string;
     readonly digest?: Digest;
@@ -33,21 +40,28 @@ export interface CheckpointTarget {
   readonly parts: { readonly task: boolean; readonly rw: boolean; readonly runtime: boolean };
 }
 
-/** Looks at everything that could make the checkpoint fail, before anything is made or frozen. */
-export async function preflight(
+/** A container that a checkpoint is asked of. */
+export interface CheckpointSubject {
+  readonly record: ContainerRecord;
+  /** Its task; `undefined` when there is none. */
+  readonly task: Task | undefined;
+  readonly status: TaskStatus | "absent";
+  readonly parts: CheckpointTarget["parts"];
+}
+
+/** Looks at the container itself: what can be refused at once is refused before anything is made. */
+export async function lookAtContainer(
   services: Services,
   id: string,
-  ref: string,
   plan: CheckpointPlan,
   call: CallOptions,
-): Promise<CheckpointTarget> {
-  if (ref === "") throw new InvalidArgumentError(`Cannot checkpoint container ${id}: the image name is empty`);
-  const [record, found] = await Promise.all([
+): Promise<CheckpointSubject> {
+  const [record, { task, status }] = await Promise.all([
     services.containers.info(id, call),
-    orUndefined(findTask(services, id, call)),
-    refuseTaken(services, ref, call),
+    lookAtTask(services, id, call),
+    // Asked now, it is known when it is needed.
+    services.local ? knownServer(services, call) : undefined,
   ]);
-  const { task, status } = found ?? { task: undefined, status: "absent" as const };
   const rw = plan.rw ?? record.snapshotKey !== "";
   const parts = { task: plan.task ?? task !== undefined, rw, runtime: plan.runtime ?? true };
   if (parts.task) refuseState(id, status);
@@ -57,54 +71,61 @@ export async function preflight(
   if (rw && record.snapshotKey === "") {
     throw new FailedPreconditionError(`Cannot checkpoint the rw layer of container ${id}: it has no snapshot`);
   }
-  const [parent, base] = await Promise.all([
-    record.snapshotKey === "" ? "" : parentOf(services, record, call),
-    record.image === "" ? undefined : orUndefined(services.images.get(record.image, call)),
-    requirePlugin(services, "io.containerd.snapshotter.v1", record.snapshotter, rw, call),
-    requireCheckpointSupport(services, record, parts.task, call),
-    requireZstd(services, rw && plan.rwCompression === "zstd", call),
-  ]);
-  const image = await resolveImage(services, record, base, parent, plan.image, call);
-  return {
-    record,
-    ref,
-    task,
-    status,
-    parent,
-    image,
-    platform: image.platform ?? (await daemonPlatform(services, call)),
-    parts,
-  };
+  return { record, task, status, parts };
 }
 
 /**
- * Looks again at what may have changed before the operation was alone.
- *
- * @throws {AlreadyExistsError} when somebody made an image of the name meanwhile
- * @throws {FailedPreconditionError} when the task is in another state now
+ * Looks at everything else that could make the checkpoint fail, once the operation is alone and before anything is frozen. `changed`
+ * says that the task may be in another state by now.
  */
-export async function requireUnchanged(
+export async function preflight(
   services: Services,
-  target: CheckpointTarget,
+  ref: string,
+  plan: CheckpointPlan,
+  subject: CheckpointSubject,
+  changed: boolean,
   call: CallOptions,
 ): Promise<CheckpointTarget> {
-  const { record, ref, parts } = target;
-  const [found] = await Promise.all([
-    target.task && orUndefined(findTask(services, record.id, call)),
-    refuseTaken(services, ref, call),
+  const { record, parts } = subject;
+  const [{ parent, rwMounts }, { base, taken }, { task, status }] = await together([
+    snapshotOf(services, record, parts.rw, call),
+    findImages(services, ref, record.image, call),
+    changed || subject.status !== "running" ? lookAtTask(services, record.id, call) : subject,
+    requireZstd(services, parts.rw && plan.rwCompression === "zstd", call),
   ]);
-  const status = found?.status ?? "absent";
+  if (taken) {
+    throw new AlreadyExistsError(`Cannot checkpoint to ${JSON.stringify(ref)}: an image of that name exists`, {
+      namespace: services.namespace,
+      hint: "Delete it first, or choose another name.",
+    });
+  }
   if (parts.task) refuseState(record.id, status);
-  return { ...target, task: found?.task, status };
+  await sharedRoot(services, call, pathIn(rwMounts));
+  const image = await resolveImage(services, record, base, parent, plan.image, call);
+  const platform = image.platform ?? (await daemonPlatform(services, call));
+  return { record, ref, task, status, parent, rwMounts, image, platform, parts };
 }
 
-async function refuseTaken(services: Services, ref: string, call: CallOptions): Promise<void> {
-  const taken = await orUndefined(services.images.get(ref, call));
-  if (taken === undefined) return;
-  throw new AlreadyExistsError(`Cannot checkpoint to ${JSON.stringify(ref)}: an image of that name exists`, {
-    namespace: services.namespace,
-    hint: "Delete it first, or choose another name.",
-  });
+async function lookAtTask(
+  services: Services,
+  id: string,
+  call: CallOptions,
+): Promise<Pick<CheckpointSubject, "task" | "status">> {
+  return (await orUndefined(findTask(services, id, call))) ?? { task: undefined, status: "absent" };
+}
+
+/** The base image, when its name still stands for something, and whether the name of the new one does; by one call. */
+async function findImages(
+  services: Services,
+  ref: string,
+  base: string,
+  call: CallOptions,
+): Promise<{ readonly base: Image | undefined; readonly taken: boolean }> {
+  const names = [ref, base].filter((name) => name !== "");
+  const found = new Map<string, Image>();
+  const filters = names.map((name) => filter(["name"], "==", name));
+  for await (const image of services.images.list(filters, call)) found.set(image.name, image);
+  return { base: found.get(base), taken: found.has(ref) };
 }
 
 function refuseState(id: string, status: TaskStatus | "absent"): void {
@@ -117,9 +138,31 @@ function refuseState(id: string, status: TaskStatus | "absent"): void {
   );
 }
 
-async function parentOf(services: Services, record: ContainerRecord, call: CallOptions): Promise<string> {
-  const snapshot = await services.snapshots(record.snapshotter).stat(record.snapshotKey, call);
-  return snapshot.parent ?? "";
+/** What the writable layer stands on, and how the daemon mounts it when it is asked for. */
+async function snapshotOf(
+  services: Services,
+  { snapshotter, snapshotKey }: ContainerRecord,
+  rw: boolean,
+  call: CallOptions,
+): Promise<Pick<CheckpointTarget, "parent" | "rwMounts">> {
+  if (snapshotKey === "") return { parent: "", rwMounts: [] };
+  const snapshots = services.snapshots(snapshotter);
+  try {
+    const [{ parent = "" }, rwMounts] = await together([
+      snapshots.stat(snapshotKey, call),
+      rw ? snapshots.mounts(snapshotKey, call) : [],
+    ]);
+    return { parent, rwMounts };
+  } catch (reason) {
+    if (!call.signal?.aborted) await requirePlugin(services, "io.containerd.snapshotter.v1", snapshotter, true, call);
+    throw reason;
+  }
+}
+
+/** A path of the daemon's among its mounts. */
+function pathIn([mount]: readonly Mount[]): string | undefined {
+  const upper = mount?.options.find((option) => option.startsWith("upperdir="));
+  return upper?.slice("upperdir=".length) ?? mount?.source;
 }
 
 interface ResolvedImage {
@@ -154,7 +197,7 @@ async function resolveImage(
       { hint: "Name the parts you want, without withCheckpointImage(), to leave the base image out." },
     );
   }
-  const image = await imageOnChain(services.content, base.target, parent, call);
+  const image = await imageOnChain(visibleBlobs(services), base.target, parent, call);
   if (image !== undefined) {
     const platform = { os: image.config.os, architecture: image.config.architecture };
     return {

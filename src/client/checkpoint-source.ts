@@ -5,6 +5,7 @@ import type { Descriptor } from "../oci/descriptor.js";
 import { requireThawable } from "./dump-kind.js";
 import type { Image } from "./image.js";
 import type { Services } from "./services.js";
+import { visibleBlobs } from "./visible-blobs.js";
 
 /** A checkpoint, the image it is registered as, or that image's name. */
 export type CheckpointSource = Checkpoint | Image | string;
@@ -17,7 +18,7 @@ export async function resolveCheckpoint(
 ): Promise<Checkpoint> {
   if (typeof source !== "string" && "others" in source) return source;
   const image = typeof source === "string" ? await services.images.get(source, call) : source;
-  return { ...(await readCheckpoint(services.content, image.target, call)), ref: image.name };
+  return { ...(await readCheckpoint(visibleBlobs(services), image.target, call)), ref: image.name };
 }
 
 /** The dump to thaw a task from. */

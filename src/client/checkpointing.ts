@@ -1,20 +1,20 @@
-import { CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import { type Checkpoint, checkpointIndex, parseCheckpoint } from "../checkpoint/document.js";
 import { CheckpointMediaType } from "../checkpoint/media-types.js";
 import { type CheckpointOption, type CheckpointPlan, type CheckpointWay, planCheckpoint } from "../checkpoint/plan.js";
 import { writeBlob } from "../content/blob.js";
 import { gcLabels } from "../content/walk.js";
-import { DataLossError } from "../errors.js";
+import { DataLossError, InvalidArgumentError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { encodeIndex } from "../oci/image-index.js";
 import { MEDIA_TYPE_INDEX } from "../oci/media-types.js";
 import type { Platform } from "../oci/platform.js";
-import { encodeAny, packAny } from "../typeurl.js";
+import { encodeAny } from "../typeurl.js";
 import { type Captured, capture } from "./capture.js";
-import { type CheckpointTarget, preflight, requireUnchanged } from "./checkpoint-preflight.js";
+import { type CheckpointTarget, lookAtContainer, preflight } from "./checkpoint-preflight.js";
 import { resolveCheckpoint } from "./checkpoint-source.js";
-import { criuOptionsMessage } from "./criu-options.js";
 import { explainFull } from "./dump-space.js";
 import { operate } from "./operate.js";
 import type { Operation } from "./operation.js";
@@ -22,6 +22,7 @@ import { prepareCapture } from "./prepare-capture.js";
 import { type OperationProgress, Progress } from "./progress.js";
 import { earlierImage, endingLabels, repetitionLabels } from "./recovery/repeated.js";
 import type { Services } from "./services.js";
+import { sharedRoot } from "./shared-root.js";
 import { together } from "./together.js";
 
 /** What the caller of a checkpoint may set beside its options. `timeoutMs` bounds the whole operation, not one call. */
@@ -102,11 +103,12 @@ export async function performCheckpoint(
     { kind: "checkpoint", containerId: id, ref },
     { ...call, onPhase: (phase) => progress.enter(phase) },
     async (operation) => {
+      if (ref === "") throw new InvalidArgumentError(`Cannot checkpoint container ${id}: the image name is empty`);
       const earlier = await alreadyMade(services, id, ref, operation);
       if (earlier !== undefined) return earlier;
-      const looked = await preflight(services, id, ref, plan, operation.call);
-      await operation.begin();
-      const target = await requireUnchanged(services, looked, operation.call);
+      const subject = await lookAtContainer(services, id, plan, operation.call);
+      const mended = await operation.begin();
+      const target = await preflight(services, ref, plan, subject, mended, operation.call);
       return perform(services, plan, target, operation, progress);
     },
   );
@@ -120,17 +122,19 @@ export async function performCheckpoint(
   };
 }
 
-/** What the same operation made when it was called before. */
+/** What the same operation made when it was called before; it has begun then, for another one may still be at it. */
 async function alreadyMade(
   services: Services,
   containerId: string,
   ref: string,
-  { callerId, call }: Operation,
+  operation: Operation,
 ): Promise<Performed | undefined> {
+  const { callerId } = operation;
   if (callerId === undefined) return undefined;
-  const image = await earlierImage(services, { callerId, containerId }, ref, call);
+  await operation.begin();
+  const image = await earlierImage(services, { callerId, containerId }, ref, operation.call);
   if (image === undefined) return undefined;
-  const checkpoint = await resolveCheckpoint(services, image, call);
+  const checkpoint = await resolveCheckpoint(services, image, operation.call);
   const way = "daemon";
   const bytes = { task: 0, rw: 0, other: 0 };
   return { checkpoint, cost: { pausedMs: 0, way, dumpMs: 0, packMs: 0, bytes }, guarded: false };
@@ -157,24 +161,24 @@ async function perform(
     ),
   );
   const platform = platformOf(target);
-  const blob = async (part: string, mediaType: string, bytes: Uint8Array): Promise<Descriptor> => ({
-    ...(await writeBlob(services.content, bytes, { mediaType, ref: operation.ref(part) }, operation.call)),
-    platform,
-  });
-  const [runtimeOptions, criuOptions, prepared] = await together([
-    target.parts.runtime && record.runtime.options !== undefined
-      ? blob("runtime-options", CheckpointMediaType.runtimeOptions, encodeAny(record.runtime.options))
-      : undefined,
-    target.parts.task
-      ? blob(
-          "criu-options",
-          CheckpointMediaType.criuOptions,
-          encodeAny(packAny(CheckpointOptionsSchema, criuOptionsMessage(plan.criu, false))),
+  const { options } = record.runtime;
+  const mediaType = CheckpointMediaType.runtimeOptions;
+  const [runtimeOptions, prepared] = await together([
+    target.parts.runtime && options !== undefined
+      ? writeBlob(
+          services.content,
+          encodeAny(options),
+          { mediaType, ref: operation.ref("runtime-options") },
+          operation.call,
         )
       : undefined,
     prepareCapture(services, plan, target, operation),
   ]);
-  const parts = { runtimeOptions, criuOptions, others };
+  const parts = {
+    runtimeOptions: runtimeOptions && { ...runtimeOptions, platform },
+    criuOptions: prepared.criuOptions && { ...prepared.criuOptions.descriptor, platform },
+    others,
+  };
   try {
     const captured = await capture(services, plan, target, prepared, operation, progress);
     return await register(services, plan, target, parts, captured, operation);
@@ -290,13 +294,17 @@ async function verify(
   parts: readonly (Descriptor | undefined)[],
   operation: Operation,
 ): Promise<void> {
+  const shared = await sharedRoot(services, operation.call);
   await Promise.all(
     parts.map(async (part) => {
       if (part === undefined) return;
-      const info = await services.content.info(part.digest, operation.call);
-      if (info.size !== part.size || info.size === 0) {
+      // What lies on this machine is looked at itself.
+      const path = shared && join(shared.content, "blobs", ...part.digest.split(":"));
+      const found = path && (await stat(path).catch(() => undefined));
+      const { size } = found || (await services.content.info(part.digest, operation.call));
+      if (size !== part.size || size === 0) {
         throw new DataLossError(
-          `Cannot register the checkpoint: ${part.digest} has ${info.size} bytes, expected ${part.size}`,
+          `Cannot register the checkpoint: ${part.digest} has ${size} bytes, expected ${part.size}`,
         );
       }
     }),

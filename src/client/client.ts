@@ -3,6 +3,7 @@ import { Version } from "../api/services/version/v1/version_pb.js";
 import type { CallOptions } from "../call-options.js";
 import type { ArchiveSource } from "../checkpoint/archive/read.js";
 import type { ImportedCheckpoint } from "../checkpoint/convert/import-archive.js";
+import type { CheckpointOption } from "../checkpoint/plan.js";
 import type { RestoreOption } from "../checkpoint/restore-plan.js";
 import { RemoteStore } from "../content/remote.js";
 import type { Store } from "../content/store.js";
@@ -13,6 +14,7 @@ import { Rpc } from "../rpc/rpc.js";
 import type { Transport } from "../rpc/transport.js";
 import type { ExportCheckpointOptions, ImportCheckpointOptions } from "./checkpoint-archive.js";
 import type { CheckpointSource } from "./checkpoint-source.js";
+import type { CheckpointCall, CheckpointResult } from "./checkpointing.js";
 import type { Container } from "./container.js";
 import { Containers } from "./containers.js";
 import { Diffs } from "./diffs.js";
@@ -30,6 +32,7 @@ import { Snapshots } from "./snapshots.js";
 import { endThaws } from "./thaws.js";
 import { callOffOperations } from "./under-way.js";
 
+const checkpointing = once(() => import("./checkpointing.js"));
 const rooting = once(() => import("./shared-root.js"));
 const restoring = once(() => import("./restoring.js"));
 const checkpointArchives = once(() => import("./checkpoint-archive.js"));
@@ -136,6 +139,26 @@ export class Client implements AsyncDisposable {
   async version(call: CallOptions = {}): Promise<DaemonVersion> {
     const { version, revision } = await this.#services.rpc.unary(Version.method.version, {}, call);
     return { version, revision };
+  }
+
+  /**
+   * Freezes a container whose id is known into an image: what `container.checkpoint()` does, without looking the container up first.
+   *
+   * @example
+   * ```ts
+   * const { cost } = await client.checkpoint("counter", "counter:frozen");
+   * ```
+   * @throws {AlreadyExistsError} when there is an image of that name
+   * @throws {FailedPreconditionError} when the container is not in a state to be checkpointed, or criu refuses
+   * @throws {NotFoundError} when the container, or its base image that was asked for, is gone
+   */
+  async checkpoint(
+    id: string,
+    ref: string,
+    options: readonly CheckpointOption[] = [],
+    call: CheckpointCall = {},
+  ): Promise<CheckpointResult> {
+    return (await checkpointing()).performCheckpoint(this.#services, id, ref, options, call);
   }
 
   /**

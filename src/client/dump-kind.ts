@@ -4,6 +4,7 @@ import { FailedPreconditionError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { simulatesTasks } from "./features.js";
 import type { Services } from "./services.js";
+import { visibleBlobs } from "./visible-blobs.js";
 
 /**
  * Refuses a dump of the wrong kind before anything is made of it: simulated processes are thawed by the runtime that
@@ -18,7 +19,7 @@ export async function requireThawable(
   call: CallOptions,
 ): Promise<void> {
   if (task === undefined) return;
-  await requireKind(services, isSimulatedDump(services.content, task, call), name, call);
+  await requireKind(services, isSimulatedDump(visibleBlobs(services), task, call), name, call);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { CallOptions } from "../call-options.js";
 import { CheckpointMediaType } from "../checkpoint/media-types.js";
 import type { CriuOptions } from "../checkpoint/plan.js";
 import { listTarMembers } from "../checkpoint/tar-members.js";
-import { InternalError, isAlreadyExists } from "../errors.js";
+import { FailedPreconditionError, InternalError, isAlreadyExists } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { type Digest, digestOf } from "../oci/digest.js";
 import { encodeAny } from "../typeurl.js";
@@ -10,9 +10,12 @@ import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import { withCriuLog } from "./criu-log.js";
 import { criuOptionsMessage } from "./criu-options.js";
 import type { DumpDirectory } from "./dump-directory.js";
+import { lacksCheckpoint } from "./features.js";
 import type { Operation } from "./operation.js";
 import { packDump } from "./pack-dump.js";
 import type { Services } from "./services.js";
+
+const LOOK_MS = 5_000;
 
 /** A task's memory, in the daemon's store or on its way there. */
 export interface Dump {
@@ -52,7 +55,11 @@ export async function dumpTask(
     // Containerd 1.6 and 1.7 stop when the spec is in the store from an earlier checkpoint, after the memory was
     // written: https://github.com/containerd/containerd/pull/8401
     if (isAlreadyExists(reason)) return dumped(async (rw, operation) => leased(services, target, await rw, operation));
-    throw await withCriuLog(services, reason, criu.workPath);
+    const explained = await withCriuLog(services, reason, criu.workPath);
+    if (call.signal?.aborted || !(await lacksCheckpoint(services, record, { timeoutMs: LOOK_MS }))) throw explained;
+    throw new FailedPreconditionError(`Runtime ${record.runtime.name} was built without checkpoint support`, {
+      cause: explained,
+    });
   }
 }
 

@@ -1,13 +1,8 @@
-import { create } from "@bufbuild/protobuf";
-import { Introspection } from "../api/services/introspection/v1/introspection_pb.js";
 import { Version } from "../api/services/version/v1/version_pb.js";
-import { RuntimeInfoSchema, RuntimeRequestSchema } from "../api/types/introspection_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { SIMULATED_RUNTIME } from "../checkpoint/simulated-dump.js";
 import { FailedPreconditionError, isContainerdError, NotImplementedError } from "../errors.js";
-import { parseJsonObject } from "../oci/json.js";
 import type { Platform } from "../oci/platform.js";
-import { packAny, unpackAny } from "../typeurl.js";
 import type { ContainerRecord } from "./container-record.js";
 import type { Plugin } from "./introspection.js";
 import { remember } from "./remembered.js";
@@ -22,7 +17,7 @@ export async function requirePlugin(
   call: CallOptions,
 ): Promise<void> {
   if (!needed) return;
-  const plugin = (await plugins(services, call)).find((one) => one.type === type && one.id === id);
+  const plugin = (await knownPlugins(services, call)).find((one) => one.type === type && one.id === id);
   if (plugin !== undefined && plugin.initError === undefined) return;
   throw new FailedPreconditionError(
     plugin === undefined
@@ -33,14 +28,14 @@ export async function requirePlugin(
 
 /** The platform of the containers the daemon runs: where it says nothing, linux/amd64. */
 export async function daemonPlatform(services: Services, call: CallOptions): Promise<Platform> {
-  const all = await plugins(services, call);
+  const all = await knownPlugins(services, call);
   const platforms = all.find((one) => one.type === "io.containerd.runtime.v2" && one.platforms.length > 0)?.platforms;
   return platforms?.[0] ?? { os: "linux", architecture: "amd64" };
 }
 
 /** The snapshotters the daemon could load. */
 export async function loadedSnapshotters(services: Services, call: CallOptions): Promise<readonly string[]> {
-  const all = await plugins(services, call);
+  const all = await knownPlugins(services, call);
   return all
     .filter(({ type, initError }) => type === "io.containerd.snapshotter.v1" && initError === undefined)
     .map(({ id }) => id);
@@ -48,29 +43,32 @@ export async function loadedSnapshotters(services: Services, call: CallOptions):
 
 /** Whether the daemon's tasks are simulated processes, as those of an embedded containerd may be. */
 export async function simulatesTasks(services: Services, call: CallOptions): Promise<boolean> {
-  const all = await plugins(services, call);
+  const all = await knownPlugins(services, call);
   return all.some(
     ({ type, capabilities }) => type === "io.containerd.runtime.v2" && capabilities.includes(SIMULATED_RUNTIME),
   );
 }
 
 /**
- * Asks the runtime itself whether it was built to checkpoint. Daemons before 2.0 cannot be asked, and a runtime that
- * says nothing is given the benefit of the doubt.
- *
- * @throws {FailedPreconditionError} when it says no
+ * Asks the runtime itself whether it was built without checkpoint. Daemons before 2.0 cannot be asked, and a runtime that says nothing
+ * is given the benefit of the doubt. The daemon runs it to find out, which takes longer than a runtime needs to refuse a dump: it
+ * is asked when one has failed.
  */
-export async function requireCheckpointSupport(
+export async function lacksCheckpoint(
   services: Services,
   { runtime }: ContainerRecord,
-  needed: boolean,
   call: CallOptions,
-): Promise<void> {
-  if (!needed) return;
-  const key = `runtime ${runtime.name} ${runtime.options === undefined ? "" : Buffer.from(runtime.options.value).toString("base64")}`;
-  const features = await remember(services, key, () => runtimeFeatures(services, runtime, call));
-  if (features?.annotations?.["org.opencontainers.runc.checkpoint.enabled"] === "false") {
-    throw new FailedPreconditionError(`Runtime ${runtime.name} was built without checkpoint support`);
+): Promise<boolean> {
+  try {
+    const features = await services.introspection.runtimeFeatures(runtime.name, {
+      ...call,
+      runtimeOptions: runtime.options,
+    });
+    const annotations = features?.["annotations"] as Readonly<Record<string, unknown>> | undefined;
+    return annotations?.["org.opencontainers.runc.checkpoint.enabled"] === "false";
+  } catch (reason) {
+    if (!isContainerdError(reason)) throw reason;
+    return false;
   }
 }
 
@@ -85,34 +83,7 @@ export async function requireZstd(services: Services, needed: boolean, call: Cal
   });
 }
 
-interface RuntimeFeatures {
-  readonly annotations?: Readonly<Record<string, string>>;
-}
-
-async function runtimeFeatures(
-  services: Services,
-  runtime: ContainerRecord["runtime"],
-  call: CallOptions,
-): Promise<RuntimeFeatures | undefined> {
-  const request = create(RuntimeRequestSchema, {
-    runtimePath: runtime.name,
-    ...(runtime.options === undefined ? {} : { options: runtime.options }),
-  });
-  try {
-    const reply = await services.rpc.unary(
-      Introspection.method.pluginInfo,
-      { type: "io.containerd.runtime.v2", id: "task", options: packAny(RuntimeRequestSchema, request) },
-      call,
-    );
-    const info = reply.extra === undefined ? undefined : unpackAny(reply.extra, RuntimeInfoSchema);
-    if (info?.features === undefined) return undefined;
-    return parseJsonObject(info.features.value, "a runtime's features") as RuntimeFeatures;
-  } catch (reason) {
-    if (call.signal?.aborted || !isContainerdError(reason) || reason.code === "unavailable") throw reason;
-    return undefined;
-  }
-}
-
-function plugins(services: Services, call: CallOptions): Promise<readonly Plugin[]> {
+/** The daemon's plugins, asked for once a minute at most. */
+export function knownPlugins(services: Services, call: CallOptions): Promise<readonly Plugin[]> {
   return remember(services, "plugins", () => services.introspection.plugins([], call));
 }

@@ -12,23 +12,32 @@ const RELEASE_MS = 60_000;
 
 /** The time a task stands still for a checkpoint. */
 export interface Pause {
-  /** @throws {DeadlineExceededError} when it was longer than allowed; the task runs all the same */
+  /** Resolves when the task runs again. */
   end(): Promise<void>;
+  /**
+   * Resolves when nobody has to know of the pause any more, and the blob that was to be written after it is there.
+   *
+   * @throws {DeadlineExceededError} when it was longer than allowed; the task runs all the same
+   */
+  forget(): Promise<void>;
   ms(): number;
 }
 
 /**
  * Pauses a running task, at a moment that criu can dump, with a guardian beside it; one that does not run, or was paused by
- * somebody else, is left as it is.
+ * somebody else, is left as it is. `blob` is written when nobody has to know of the pause any more.
  */
 export async function freeze(
   services: Services,
-  { task, status }: CheckpointTarget,
+  { task, record, status }: CheckpointTarget,
   dump: boolean,
+  blob: { readonly bytes: Uint8Array; readonly write: () => Promise<unknown> } | undefined,
   operation: Operation,
 ): Promise<Pause> {
-  if (task === undefined || status !== "running") return { end: async () => {}, ms: () => 0 };
-  const watch = await operation.watchPause(task);
+  if (task === undefined || status !== "running") {
+    return { end: async () => {}, forget: async () => void (await blob?.write()), ms: () => 0 };
+  }
+  const watch = await operation.watchPause(task, record, blob?.bytes);
   const pause = new TaskPause(services, task);
   operation.onFailure(`pause of ${task.id}`, async () => {
     try {
@@ -56,8 +65,9 @@ export async function freeze(
       if (endedAt !== undefined) return;
       await pause[Symbol.asyncDispose]();
       endedAt = performance.now();
-      await watch.release({ timeoutMs: RELEASE_MS });
+      await watch.resumed();
     },
+    forget: () => watch.release({ timeoutMs: RELEASE_MS }),
     ms: () => (endedAt ?? performance.now()) - startedAt,
   };
 }

@@ -1,10 +1,15 @@
+import { create } from "@bufbuild/protobuf";
+import type { Any } from "@bufbuild/protobuf/wkt";
 import {
   Introspection as IntrospectionService,
   type Plugin as PluginMessage,
 } from "../api/services/introspection/v1/introspection_pb.js";
+import { RuntimeInfoSchema, RuntimeRequestSchema } from "../api/types/introspection_pb.js";
 import type { CallOptions } from "../call-options.js";
+import { parseJsonObject } from "../oci/json.js";
 import type { Platform } from "../oci/platform.js";
 import type { Rpc } from "../rpc/rpc.js";
+import { packAny, unpackAny } from "../typeurl.js";
 import { dateOf, mapOf, safeNumber } from "./wire.js";
 
 /**
@@ -88,12 +93,39 @@ export class Introspection {
     };
   }
 
+  /**
+   * Asks a runtime, such as `io.containerd.runc.v2`, what it can do: the features document of the runtime spec; `undefined` when it says
+   * nothing. The daemon runs it to find out.
+   *
+   * @throws {NotImplementedError} before containerd 2.0
+   * @see https://github.com/opencontainers/runtime-spec/blob/v1.2.0/features.md
+   */
+  async runtimeFeatures(
+    runtime: string,
+    options: CallOptions & { readonly runtimeOptions?: Any | undefined } = {},
+  ): Promise<Readonly<Record<string, unknown>> | undefined> {
+    const { runtimeOptions, ...call } = options;
+    const wanted = { runtimePath: runtime, ...(runtimeOptions === undefined ? {} : { options: runtimeOptions }) };
+    const request = packAny(RuntimeRequestSchema, create(RuntimeRequestSchema, wanted));
+    const input = { type: "io.containerd.runtime.v2", id: "task", options: request };
+    const { extra } = await this.#rpc.unary(IntrospectionService.method.pluginInfo, input, call);
+    const info = extra === undefined ? undefined : unpackAny(extra, RuntimeInfoSchema);
+    return info?.features && parseJsonObject(info.features.value, "a runtime's features");
+  }
+
   /** Tells where the daemon's content store lies on its host; `undefined` when it does not say, or content lies elsewhere too. */
   async contentRoot(call: CallOptions = {}): Promise<string | undefined> {
-    const stores = await this.plugins(['type=="io.containerd.content.v1"'], call);
-    const [store, ...others] = stores.filter(({ initError }) => initError === undefined);
-    return store?.id === "content" && others.length === 0 ? store.exports["root"] : undefined;
+    return contentRootOf(await this.plugins([`type=="${CONTENT}"`], call));
   }
+}
+
+const CONTENT = "io.containerd.content.v1";
+
+/** What a daemon's plugins say about where its content store lies. */
+export function contentRootOf(plugins: readonly Plugin[]): string | undefined {
+  const stores = plugins.filter(({ type, initError }) => type === CONTENT && initError === undefined);
+  const [store, ...others] = stores;
+  return store?.id === "content" && others.length === 0 ? store.exports["root"] : undefined;
 }
 
 function pluginOf(plugin: PluginMessage): Plugin {

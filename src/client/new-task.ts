@@ -65,12 +65,17 @@ export async function createTask(services: Services, id: string, options: NewTas
   const record = containerRecord(present(reply.container, "a container"));
   const images = runtimeOptions?.criuImagePath ?? "";
   const direct = images === "" && takesImagePath(record.runtime);
-  const { dump, thaw, hold } = await dumpFor(services, id, direct, options);
+  const { snapshotter, snapshotKey } = record;
+  const mounting = snapshotKey === "" ? [] : services.snapshots(snapshotter).mounts(snapshotKey, options);
+  const [{ dump, thaw, hold }] = await Promise.all([
+    dumpFor(services, id, direct, options),
+    // Its failure is thrown where the thaw is ended then.
+    Promise.allSettled([mounting]),
+  ]);
   try {
+    const mounts = await mounting;
     const changes = thaw === undefined ? runtimeOptions : { ...runtimeOptions, criuImagePath: thaw.images };
     const merged = changes && mergeRuntimeOptions(id, record.runtime, changes);
-    const mounts =
-      record.snapshotKey === "" ? [] : await services.snapshots(record.snapshotter).mounts(record.snapshotKey, options);
     const terminal = record.spec === undefined ? false : (unpackSpec(record.spec).process?.terminal ?? false);
     const io = await kind.open({ containerId: id, local: services.local, terminal });
     const input = {

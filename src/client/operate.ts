@@ -89,7 +89,6 @@ async function attempt<T>(
   body: (operation: Operation) => Promise<T>,
 ): Promise<Ended<T>> {
   try {
-    await operation.makeWay();
     const result = await body(operation);
     return { result, leftBehind: await operation.finish(false) };
   } catch (reason) {

@@ -1,14 +1,14 @@
 import type { CallOptions, LeaseRef } from "../call-options.js";
 import { FailedPreconditionError, InvalidArgumentError, type OperationFailure } from "../errors.js";
 import { CleanUp, type Undo } from "./clean-up.js";
+import type { ContainerRecord } from "./container-record.js";
 import { newOperationId } from "./operation-id.js";
-import { findOperations, takeOver } from "./recovery/abandoned.js";
 import type { GuardianUse } from "./recovery/guardian.js";
 import { intentResource } from "./recovery/intent.js";
-import { acquireLock, inProgress, type Lock, releaseLock } from "./recovery/lock.js";
-import { isAbandoned, type OperationRecord, operationLabels } from "./recovery/operation-record.js";
+import { type OperationRecord, operationLabels } from "./recovery/operation-record.js";
 import { ownOwner } from "./recovery/owner.js";
 import { PauseWatch } from "./recovery/pause-watch.js";
+import { settleRivals } from "./recovery/rivals.js";
 import type { Services } from "./services.js";
 import type { Task } from "./task.js";
 
@@ -111,25 +111,14 @@ export class Operation {
   }
 
   /**
-   * Sees that nobody else is at work on the same. What an operation whose process died left in the way is put right.
-   *
-   * @throws {CheckpointInProgressError} when somebody is
-   */
-  async makeWay(): Promise<void> {
-    for (const { record } of await findOperations(this.#services, this.call)) {
-      if (!isInTheWay(record, this.#subject)) continue;
-      if (!isAbandoned(record)) throw inProgress(this.#services, this.#subject, record);
-      await takeOver(this.#services, record);
-    }
-  }
-
-  /**
-   * Takes the locks and creates the lease. What comes before must make nothing. `file` may be made on the daemon's machine,
-   * `partial` on this one.
+   * Creates the lease, and sees that nobody else is at work on the same; once. What comes before must make nothing. `file` may be made
+   * on the daemon's machine, `partial` on this one. Resolves to whether something was put right that an operation whose process died
+   * had left in the way.
    *
    * @throws {CheckpointInProgressError} when another operation is at work on the same
    */
-  async begin({ file, partial }: Pick<OperationRecord, "file" | "partial"> = {}): Promise<void> {
+  async begin({ file, partial }: Pick<OperationRecord, "file" | "partial"> = {}): Promise<boolean> {
+    if (this.#begun) return false;
     this.#means.signal.throwIfAborted();
     const { leases } = this.#services;
     const { kind, containerId, ref } = this.#subject;
@@ -137,31 +126,29 @@ export class Operation {
     const startedAt = this.#startedAt;
     const { id, callerId } = this;
     const record = { id, kind, callerId, containerId, ref, file, partial, owner: ownOwner(), startedAt, deadlineAt };
-    await this.#lock({ kind: "container", name: containerId }, record);
-    if (ref !== undefined) await this.#lock({ kind: "ref", name: ref }, record);
-    if (callerId !== undefined) await this.#lock({ kind: "operation", name: callerId }, record);
     this.#cleanUp.atEnd(`lease ${this.id}`, (call, failed) => {
       if (failed && this.#rescued !== undefined) throw new FailedPreconditionError(this.#rescued);
       if (this.#stillPaused)
         throw new FailedPreconditionError("it says that the task is paused, until it is recovered");
-      return leases.delete(this.lease, { ...call, sync: failed });
+      return leases.delete(this.lease, { ...call, sync: failed && this.#begun });
     });
     // Not with the caller's signal: a lease whose making was given up may be there all the same.
     await leases.create({ id: this.id, labels: operationLabels(record), timeoutMs: LEASE_MS });
+    const mended = await settleRivals(this.#services, record, this.call);
     this.#begun = true;
+    return mended;
   }
 
-  async #lock(lock: Lock, record: OperationRecord): Promise<void> {
-    this.#cleanUp.atEnd(`lock on ${lock.kind} ${lock.name}`, (call) => releaseLock(this.#services, lock, record, call));
-    await acquireLock(this.#services, lock, record, (holder) => takeOver(this.#services, holder));
-  }
-
-  /** To be called before a task is paused: what must be known if this process dies is written down, and a guardian stands by. */
-  async watchPause(task: Task): Promise<PauseWatch> {
+  /**
+   * To be called before a task is paused: what must be known if this process dies is written down, and a guardian stands by. `blob` is
+   * written when the pause is over.
+   */
+  async watchPause(task: Task, record: ContainerRecord, blob: Uint8Array | undefined): Promise<PauseWatch> {
     const { maxPausedMs = DEFAULT_MAX_PAUSED_MS } = this.#options;
     const { guardian, callOff } = this.#means;
     const { call, lease } = this;
-    this.#watch = await PauseWatch.begin(this.#services, { lease, task, maxPausedMs, guardian, callOff, call });
+    const options = { lease, task, record, blob, maxPausedMs, guardian, callOff, call };
+    this.#watch = await PauseWatch.begin(this.#services, options);
     return this.#watch;
   }
 
@@ -215,9 +202,4 @@ export class Operation {
   finish(failed: boolean): Promise<string[]> {
     return this.#cleanUp.run(failed);
   }
-}
-
-/** A container is for one operation at a time, and so is an image. */
-function isInTheWay(other: OperationRecord, { containerId, ref }: OperationSubject): boolean {
-  return other.containerId === containerId || (ref !== undefined && other.ref === ref);
 }

@@ -1,14 +1,21 @@
+import { CheckpointOptionsSchema } from "../api/types/runc/options/oci_pb.js";
 import type { CallOptions } from "../call-options.js";
+import { CheckpointMediaType } from "../checkpoint/media-types.js";
 import { type CheckpointPlan, criuEnds, type RWCompression } from "../checkpoint/plan.js";
+import { writeBlob } from "../content/blob.js";
 import { FailedPreconditionError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
+import { digestOf } from "../oci/digest.js";
 import { MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP, MEDIA_TYPE_LAYER_ZSTD } from "../oci/media-types.js";
+import { encodeAny, packAny } from "../typeurl.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
+import { criuOptionsMessage } from "./criu-options.js";
 import { type DumpDirectory, makeDumpDirectory } from "./dump-directory.js";
 import { memoryOf, requireDumpSpace } from "./dump-space.js";
 import type { Mount } from "./mount.js";
 import { once } from "./once.js";
 import type { Operation } from "./operation.js";
+import { overlayLower } from "./overlay-lower.js";
 import type { Services } from "./services.js";
 import { sharedRoot } from "./shared-root.js";
 import { together } from "./together.js";
@@ -23,8 +30,17 @@ export interface CapturePrepared {
   readonly captureRW: ((call: CallOptions) => Promise<PackRW>) | undefined;
   /** Where criu dumps to; absent when that is the daemon's business. */
   readonly directory: DumpDirectory | undefined;
+  /** What criu is asked, to be written after the pause; absent when there is no dump. */
+  readonly criuOptions: PreparedBlob | undefined;
   /** What criu dumps into the directory is not packed: the caller takes it from there. */
   readonly keepsDump?: boolean;
+}
+
+/** A blob that is not written yet. */
+export interface PreparedBlob {
+  readonly bytes: Uint8Array;
+  readonly descriptor: Descriptor;
+  write(): Promise<unknown>;
 }
 
 /** Packs a captured writable layer into the store, unless it is there already. */
@@ -46,40 +62,52 @@ export async function prepareCapture(
   operation: Operation,
 ): Promise<CapturePrepared> {
   const { parts } = target;
-  const [rw, directory] = await together([
-    parts.rw ? viewRW(services, target, operation) : undefined,
+  const [lower, directory] = await together([
+    parts.rw ? lowerMounts(services, target, operation) : undefined,
     parts.task ? prepareDirectory(services, plan, target, operation) : undefined,
   ]);
-  return { captureRW: rw && (await prepareRW(services, plan, target, rw, directory, operation)), directory };
+  return {
+    captureRW: lower && (await prepareRW(services, plan, target, lower, directory, operation)),
+    directory,
+    criuOptions: parts.task ? criuOptionsBlob(services, plan, operation) : undefined,
+  };
 }
 
-/** The writable layer and what it lies upon, as the daemon mounts them. */
-interface RWMounts {
-  readonly lower: readonly Mount[];
-  readonly upper: readonly Mount[];
-  /** Takes the view of what it lies upon away, sooner than at the end. */
+function criuOptionsBlob({ content }: Services, { criu }: CheckpointPlan, operation: Operation): PreparedBlob {
+  const bytes = encodeAny(packAny(CheckpointOptionsSchema, criuOptionsMessage(criu, false)));
+  const mediaType = CheckpointMediaType.criuOptions;
+  return {
+    bytes,
+    descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length },
+    write: () => writeBlob(content, bytes, { mediaType, ref: operation.ref("criu-options") }, operation.call),
+  };
+}
+
+/** What the writable layer lies upon, as the daemon mounts it. */
+interface LowerMounts {
+  readonly mounts: readonly Mount[];
+  /** Says that they are needed no more. */
   readonly done: () => void;
 }
 
-async function viewRW(
+async function lowerMounts(
   services: Services,
-  { record, parent }: CheckpointTarget,
+  { record, parent, rwMounts }: CheckpointTarget,
   operation: Operation,
-): Promise<RWMounts> {
+): Promise<LowerMounts> {
+  const known = overlayLower(rwMounts);
+  if (known !== undefined) return { mounts: known, done: () => {} };
   const snapshots = services.snapshots(record.snapshotter);
   const view = operation.ref("parent");
   const remove = once((call: CallOptions) => snapshots.remove(view, call));
   operation.atEnd(`snapshot ${view}`, remove);
-  const [lower, upper] = await together([
-    snapshots.view(view, parent, operation.call),
-    snapshots.mounts(record.snapshotKey, operation.call),
-  ]);
+  const mounts = await snapshots.view(view, parent, operation.call);
   const done = () => {
     remove({ timeoutMs: REMOVE_MS }).catch(() => {
       // It is tried again at the end, and told then.
     });
   };
-  return { lower, upper, done };
+  return { mounts, done };
 }
 
 /**
@@ -89,23 +117,23 @@ async function viewRW(
 async function prepareRW(
   services: Services,
   plan: CheckpointPlan,
-  { status }: CheckpointTarget,
-  { lower, upper, done }: RWMounts,
+  { status, rwMounts }: CheckpointTarget,
+  lower: LowerMounts,
   directory: DumpDirectory | undefined,
   operation: Operation,
 ): Promise<(call: CallOptions) => Promise<PackRW>> {
   const options = { mediaType: rwMediaType[plan.rwCompression], ref: operation.ref("rw") };
-  const pack = async (mounts: readonly Mount[], call: CallOptions) => {
-    const layer = await services.diffs.diff(lower, mounts, { ...call, ...options });
-    done();
+  const pack = async (upper: readonly Mount[], call: CallOptions) => {
+    const layer = await services.diffs.diff(lower.mounts, upper, { ...call, ...options });
+    lower.done();
     return layer;
   };
   const shorter = status === "running" && !plan.exit && directory !== undefined;
-  const copy = shorter ? await prepareUpperCopy(upper, directory) : undefined;
+  const copy = shorter ? await prepareUpperCopy(rwMounts, directory) : undefined;
   return async (call) => {
     const copied = await copy?.(call);
     if (copied !== undefined) return () => pack(copied, operation.call);
-    const layer = await pack(upper, call);
+    const layer = await pack(rwMounts, call);
     return async () => layer;
   };
 }

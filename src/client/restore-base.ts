@@ -9,6 +9,7 @@ import { imageOfConfig, imageOnChain, platformImages } from "./base-image.js";
 import { daemonPlatform } from "./features.js";
 import type { Services } from "./services.js";
 import { isCommitted } from "./unpack.js";
+import { visibleBlobs } from "./visible-blobs.js";
 
 /** What a restored root filesystem is prepared from. */
 export interface RestoreBase {
@@ -34,7 +35,7 @@ export async function restoreBase(
   const image =
     chainId === undefined
       ? await imageForDaemon(services, target, call)
-      : await imageOnChain(services.content, target, chainId, call);
+      : await imageOnChain(visibleBlobs(services), target, chainId, call);
   if (image === undefined) {
     throw new FailedPreconditionError(
       chainId === undefined
@@ -85,7 +86,7 @@ async function targetOf(services: Services, name: string, call: CallOptions): Pr
 
 async function imageForDaemon(services: Services, target: Descriptor, call: CallOptions) {
   const wanted = normalizePlatform(await daemonPlatform(services, call));
-  for await (const image of platformImages(services.content, target, call)) {
+  for await (const image of platformImages(visibleBlobs(services), target, call)) {
     const { os, architecture } = normalizePlatform(image.config);
     if (os === wanted.os && architecture === wanted.architecture) return image;
   }

@@ -27,6 +27,7 @@ import { type RestoreBase, restoreBase } from "./restore-base.js";
 import { requireNamespaces } from "./restore-namespaces.js";
 import type { Services } from "./services.js";
 import { unpackSpec } from "./spec-any.js";
+import { visibleBlobs } from "./visible-blobs.js";
 
 const DEFAULT_RUNTIME = "io.containerd.runc.v2";
 const DEFAULT_SNAPSHOTTER = "overlayfs";
@@ -43,7 +44,7 @@ export interface RestoreTarget {
   readonly criuSettings: readonly CriuSetting[];
 }
 
-/** Looks at everything that could make the restore fail, before anything is made. */
+/** Looks at everything that could make the restore fail, before anything but its lease is made. */
 export async function restorePreflight(
   services: Services,
   id: string,
@@ -51,7 +52,6 @@ export async function restorePreflight(
   plan: RestorePlan,
   call: CallOptions,
 ): Promise<RestoreTarget> {
-  await requireCriuConfig(services, plan);
   const snapshotter = plan.snapshotter ?? checkpoint.snapshotter ?? DEFAULT_SNAPSHOTTER;
   const { name, chainId, descriptor } = checkpoint.image;
   const withImage = plan.image ?? (name ?? chainId ?? descriptor) !== undefined;
@@ -90,7 +90,11 @@ export async function restorePreflight(
   return { snapshotter, base, rw, runtime, spec, criuSettings };
 }
 
-async function requireCriuConfig(services: Services, { criuConfig }: RestorePlan): Promise<void> {
+/**
+ * @throws {InvalidArgumentError} when criu's configuration cannot be where it is said to be
+ * @throws {FailedPreconditionError} when it would have to be written on another machine
+ */
+export async function requireCriuConfig(services: Services, { criuConfig }: RestorePlan): Promise<void> {
   if (criuConfig === undefined) return;
   const path = "path" in criuConfig ? criuConfig.path : criuConfig.directory;
   if (!isAbsolute(path)) {
@@ -184,5 +188,5 @@ async function settingsOf(
   if (checkpoint.task === undefined) return [];
   const any = checkpoint.criuOptions && decodeAny(await readBlob(services.content, checkpoint.criuOptions, call));
   const message = any && unpackAny(any, CheckpointOptionsSchema);
-  return criuSettingsNeeded(services.content, checkpoint.task, message && criuOptionsOf(message), call);
+  return criuSettingsNeeded(visibleBlobs(services), checkpoint.task, message && criuOptionsOf(message), call);
 }

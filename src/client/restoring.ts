@@ -13,7 +13,7 @@ import { operate } from "./operate.js";
 import type { Operation } from "./operation.js";
 import { type OperationProgress, Progress } from "./progress.js";
 import { earlierContainer, repetitionLabels } from "./recovery/repeated.js";
-import { type RestoreTarget, restorePreflight } from "./restore-preflight.js";
+import { type RestoreTarget, requireCriuConfig, restorePreflight } from "./restore-preflight.js";
 import { restoredCgroup } from "./restored-cgroup.js";
 import type { Services } from "./services.js";
 import { packSpec } from "./spec-any.js";
@@ -46,13 +46,17 @@ export async function performRestore(
     { kind: "restore", containerId: id },
     { ...call, onPhase: (phase) => progress.enter(phase) },
     async (operation) => {
+      await requireCriuConfig(services, plan);
       const { callerId } = operation;
-      const repetition = { callerId, containerId: id };
-      const earlier = callerId === undefined ? undefined : await earlierContainer(services, repetition, operation.call);
-      if (earlier !== undefined) return earlier;
+      const files = { file: criuConfigPath(id, plan) };
+      if (callerId !== undefined) {
+        await operation.begin(files);
+        const earlier = await earlierContainer(services, { callerId, containerId: id }, operation.call);
+        if (earlier !== undefined) return earlier;
+      }
       const checkpoint = await resolveCheckpoint(services, source, operation.call);
+      await operation.begin(files);
       const target = await restorePreflight(services, id, checkpoint, plan, operation.call);
-      await operation.begin({ file: criuConfigPath(id, plan) });
       return make(services, id, checkpoint, plan, target, operation);
     },
   );

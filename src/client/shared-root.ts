@@ -2,11 +2,13 @@ import { access, constants, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import { isNotImplemented } from "../errors.js";
-import type { ServerInfo } from "./introspection.js";
+import { knownPlugins } from "./features.js";
+import { contentRootOf, type ServerInfo } from "./introspection.js";
 import { remember } from "./remembered.js";
 import type { Services } from "./services.js";
 
 const LOOK_MS = 10_000;
+const CONTENT = "io.containerd.content.v1.content";
 
 /**
  * Where a daemon keeps its files.
@@ -22,9 +24,16 @@ export interface SharedRoot {
   readonly samePids: boolean;
 }
 
-/** The daemon's root directory, when it is the same directory for this process, and may be written to. */
-export async function sharedRoot(services: Services, call: CallOptions): Promise<SharedRoot | undefined> {
-  const shared = await visibleRoot(services, call);
+/**
+ * The daemon's root directory, when it is the same directory for this process, and may be written to. `within` is a path the daemon
+ * has named; when that lies in its root, it need not be asked where that is.
+ */
+export async function sharedRoot(
+  services: Services,
+  call: CallOptions,
+  within?: string,
+): Promise<SharedRoot | undefined> {
+  const shared = await visibleRoot(services, call, within);
   if (shared === undefined || !(await isWritable(shared.root))) return undefined;
   return shared;
 }
@@ -35,18 +44,33 @@ export async function visibleContent(services: Services): Promise<string | undef
 }
 
 /** The same path may be another directory in another mount namespace: the id that the daemon calls itself by must stand in its file. */
-async function visibleRoot(services: Services, call: CallOptions): Promise<SharedRoot | undefined> {
+async function visibleRoot(services: Services, call: CallOptions, within?: string): Promise<SharedRoot | undefined> {
   if (!services.local) return undefined;
   return remember(services, "visible root", async () => {
-    const [content, server] = await Promise.all([services.introspection.contentRoot(call), serverOf(services, call)]);
-    if (content === undefined || server === undefined) return undefined;
+    const server = await knownServer(services, call);
+    if (server === undefined || server.uuid === "") return undefined;
     const { uuid, pidNamespace } = server;
+    const above = within === undefined ? undefined : await rootAbove(within, uuid);
+    const content = above === undefined ? contentRootOf(await knownPlugins(services, call)) : join(above, CONTENT);
+    if (content === undefined) return undefined;
     const root = dirname(content);
-    if (uuid === "" || !(await isInstallation(root, uuid))) return undefined;
+    if (!(await isInstallation(root, uuid))) return undefined;
     const own = await stat("/proc/self/ns/pid", { bigint: true }).catch(() => undefined);
     const samePids = pidNamespace === undefined || pidNamespace === own?.ino;
     return { root, content, samePids };
   });
+}
+
+/** The directory above a path in which a daemon of that id keeps its files. */
+async function rootAbove(path: string, uuid: string): Promise<string | undefined> {
+  for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
+    if ((await isInstallation(at, uuid)) && (await isDirectory(join(at, CONTENT)))) return at;
+  }
+  return undefined;
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 function isWritable(path: string): Promise<boolean> {
@@ -62,11 +86,14 @@ async function isInstallation(root: string, uuid: string): Promise<boolean> {
   return written.trim() === uuid;
 }
 
-async function serverOf(services: Services, call: CallOptions): Promise<ServerInfo | undefined> {
-  try {
-    return await services.introspection.server(call);
-  } catch (reason) {
-    if (isNotImplemented(reason)) return undefined;
-    throw reason;
-  }
+/** Which daemon it is; `undefined` when it cannot be asked. Asked for once a minute at most. */
+export function knownServer(services: Services, call: CallOptions): Promise<ServerInfo | undefined> {
+  return remember(services, "server", async () => {
+    try {
+      return await services.introspection.server(call);
+    } catch (reason) {
+      if (isNotImplemented(reason)) return undefined;
+      throw reason;
+    }
+  });
 }

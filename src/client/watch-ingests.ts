@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Operation } from "./operation.js";
 import type { Progress } from "./progress.js";
+import { parseIntent } from "./recovery/intent.js";
 import type { Services } from "./services.js";
 
 const POLL_MS = 150;
@@ -12,8 +13,8 @@ export function watchIngests(services: Services, operation: Operation, progress:
     const call = { signal: stop.signal };
     while (!stop.signal.aborted) {
       const ours = new Set<string>();
-      for await (const { id, type } of services.leases.resources(operation.lease, call)) {
-        if (type === "ingests") ours.add(id);
+      for await (const resource of services.leases.resources(operation.lease, call)) {
+        if (resource.type === "ingests" && parseIntent(resource) === undefined) ours.add(resource.id);
       }
       for await (const { ref, offset } of services.content.statuses([], call)) {
         if (ours.has(ref)) progress.bytes(ref === operation.ref("rw") ? "rw" : "task", offset);

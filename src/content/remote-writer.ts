@@ -99,7 +99,9 @@ export class RemoteWriter implements Writer {
     } catch (reason) {
       const digest = expected ?? stream.digest;
       if (!isAlreadyExists(reason) || digest === undefined) throw reason;
-      return keep(digest, this.#offset, labels);
+      // Who named no digest has it under the lease, and whose bytes it is made of is known.
+      const plain = expected === undefined && Object.keys(labels).length === 0;
+      return plain ? { digest, size: this.#offset, labels } : keep(digest, this.#offset, labels);
     }
   }
 

@@ -8,7 +8,7 @@ import { Leases } from "../api/services/leases/v1/leases_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { DataLossError, InternalError, isAlreadyExists } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
-import { type Digest, parseDigest } from "../oci/digest.js";
+import { type Digest, digestOf, parseDigest } from "../oci/digest.js";
 import { dateOf, recordedAt } from "../rpc/instant.js";
 import type { Rpc } from "../rpc/rpc.js";
 import { putThroughWriter } from "./blob.js";
@@ -109,13 +109,16 @@ export class RemoteStore implements Store {
     if (bytes.length > MOST_AT_ONCE) return putThroughWriter(this, ref, bytes, options);
     const { expected, labels = {}, ...call } = options;
     const size = bytes.length;
+    // A blob that is there already is put under the lease only when the daemon learns by itself which it is.
+    const leased = call.lease !== undefined && Object.keys(labels).length === 0;
+    const plain = leased && digestOf(bytes) === expected;
     const stream = new RemoteWriteStream(this.#rpc, ref, call);
     try {
       const total = BigInt(size);
       const answer = await stream.askLast({
         action: WriteAction.COMMIT,
         total,
-        expected,
+        ...(plain ? {} : { expected }),
         offset: 0n,
         data: bytes,
         labels: { ...labels },
@@ -123,7 +126,7 @@ export class RemoteStore implements Store {
       return committed(answer, { expected, size, labels });
     } catch (reason) {
       if (!isAlreadyExists(reason)) throw reason;
-      return await this.#keep(expected, size, labels, call);
+      return plain ? { digest: expected, size, labels } : await this.#keep(expected, size, labels, call);
     } finally {
       await stream.close();
     }

@@ -64,7 +64,10 @@ export async function runtimeSupportsPodCheckpointRestore(
 
 async function supportOf(runtime: string, options: RuntimeSupportOptions, leastCriu: number): Promise<RuntimeSupport> {
   const version = await wordsOf(runtime, ["--version"], options);
-  if (version.failure !== undefined) return { supported: false, reason: `it cannot be run: ${version.failure}` };
+  if (version.status !== 0) {
+    const said = version.failure ?? version.text.split("\n", 1)[0];
+    return { supported: false, reason: `it cannot be run: ${said}` };
+  }
   const [, name = "", number = ""] = /^(\S+) version (\S+)/m.exec(version.text) ?? [];
   const known = name === "" ? {} : { runtime: `${name} ${number}` };
   const no = (reason: string): RuntimeSupport => ({ supported: false, reason, ...known });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { create } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { ContentCreateSchema, ContentDeleteSchema } from "../api/events/content_pb.js";
@@ -39,6 +40,8 @@ export class LocalDaemon implements Daemon {
 
   constructor({ root, records, bytes }: DaemonPlaces) {
     this.root = root;
+    // One for each call under way.
+    setMaxListeners(0, this.#stop.signal);
     this.exchange = new Exchange(this.#stop.signal);
     this.stateDirectory = new StateDirectory(root);
     this.#bytes = bytes;

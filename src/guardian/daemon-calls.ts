@@ -32,6 +32,11 @@ export class DaemonCalls {
     this.#session = new Session(authority, { path, tls, connectTimeoutMs: 5_000 });
   }
 
+  /** Connects, and sees that the daemon answers. */
+  reach(timeoutMs: number): Promise<void> {
+    return this.#session.reach(timeoutMs);
+  }
+
   /** The process of a container's task, and whether it is paused; `undefined` when it has none. */
   async look({ namespace, containerId }: WatchedPause, timeoutMs: number): Promise<SeenTask | undefined> {
     const looking = this.#call("tasks.v1.Tasks/Get", namespace, text(1, containerId), timeoutMs);

@@ -35,9 +35,9 @@ function end(watch: Watch): Promise<unknown> {
   return watch.ending;
 }
 
-async function look(at: number, pause: WatchedPause): Promise<void> {
+async function begin(at: number): Promise<void> {
   try {
-    await calls?.look(pause, CALL_MS);
+    await calls?.reach(CALL_MS);
     say({ kind: "watching", at });
   } catch (reason) {
     say({ kind: "unable", at, message: reason instanceof Error ? reason.message : String(reason) });
@@ -47,12 +47,14 @@ async function look(at: number, pause: WatchedPause): Promise<void> {
 function take(message: ToGuardian): void {
   if (message.kind === "connect") {
     calls = new DaemonCalls(message.reach);
+    // Whoever asks for it hears why it failed.
+    calls.reach(CALL_MS).catch(() => {});
     return;
   }
   const { at } = message;
   if (message.kind === "watch") {
     watches.set(at, { pause: message.pause, state: "idle", timer: undefined, ending: undefined });
-    void look(at, message.pause);
+    void begin(at);
     return;
   }
   const watch = watches.get(at);

@@ -16,8 +16,13 @@ export function connectTransport(session: Session, maxMessageBytes: number): Tra
   const httpClient: UniversalClientFn = async (request) => {
     const response = await send(request);
     const output = outputs.get(new URL(request.url).pathname);
+    encodeWords(response.header);
     if (output === undefined) return response;
-    return { ...response, body: weighed(response.body, output, maxMessageBytes) };
+    const body = async function* () {
+      yield* weighed(response.body, output, maxMessageBytes);
+      encodeWords(response.trailer);
+    };
+    return { ...response, body: body() };
   };
   const transport = createTransport({
     baseUrl: session.authority,
@@ -42,6 +47,16 @@ export function connectTransport(session: Session, maxMessageBytes: number): Tra
     },
     close: () => session.close(),
   };
+}
+
+/** Encodes the peer's words where it has not, which Connect takes for granted. */
+function encodeWords(fields: Headers): void {
+  const message = fields.get("grpc-message") ?? "";
+  try {
+    decodeURIComponent(message);
+  } catch {
+    fields.set("grpc-message", encodeURIComponent(message));
+  }
 }
 
 /** The same bytes, each message only when it is there and not too heavy to be read. */

@@ -186,7 +186,8 @@ export class GrpcCall {
   }
 
   #lost(reason: Error, rstCode: number): CallError {
-    const code = resetStatus[rstCode];
+    const wasReset = Reflect.get(reason, "code") === "ERR_HTTP2_STREAM_ERROR";
+    const code = resetStatus[rstCode] ?? (wasReset ? Status.internal : undefined);
     if (rstCode === CANCEL) return new CallError(Status.canceled, "stream closed with error code CANCEL", reason);
     return code === undefined ? callErrorFrom(reason) : new CallError(code, reason.message, reason);
   }

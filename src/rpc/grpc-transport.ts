@@ -82,6 +82,8 @@ async function within(
   signal: AbortSignal | undefined,
   timeoutMs: number | undefined,
 ): Promise<ClientHttp2Stream> {
+  // Most calls wait for nothing else, and there are many.
+  if (signal === undefined && timeoutMs === undefined) return opening;
   let late = false;
   let timer: NodeJS.Timeout | undefined;
   let abort = () => {};

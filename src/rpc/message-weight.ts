@@ -45,7 +45,8 @@ function shapeOf(schema: DescMessage): Shape {
  */
 export function requireWeight(schema: DescMessage, bytes: Uint8Array, maxMessageBytes: number): void {
   if (bytes.length <= LIGHT_BYTES) return;
-  const scale = new Scale(schema, maxMessageBytes * MEMORY_FACTOR);
+  // One text may fill the message, and what is around it takes some room too.
+  const scale = new Scale(schema, maxMessageBytes * MEMORY_FACTOR + LIGHT_BYTES);
   try {
     scale.message(schema, new BinaryReader(bytes), bytes.length, 0);
   } catch (reason) {

@@ -54,6 +54,7 @@ export class Session {
   #opening: Promise<http2.ClientHttp2Session> | undefined;
   #sessions = new Set<http2.ClientHttp2Session>();
   #heardAt = 0;
+  #reaching: Promise<void> | undefined;
   #heard = 0;
   #closed = false;
 
@@ -76,6 +77,32 @@ export class Session {
     }
   }
 
+  /** Sees that somebody answers at the other end; those who ask meanwhile get the same answer. */
+  reach(timeoutMs: number): Promise<void> {
+    this.#reaching ??= this.#reach(timeoutMs).finally(() => {
+      this.#reaching = undefined;
+    });
+    return this.#reaching;
+  }
+
+  async #reach(timeoutMs: number): Promise<void> {
+    const session = await this.#open();
+    await new Promise<void>((resolve, reject) => {
+      const fail = (reason: Error) => {
+        clearTimeout(timer);
+        reject(reason);
+      };
+      const late = () => fail(errno("ETIMEDOUT", `no answer after ${timeoutMs} ms`));
+      const timer = setTimeout(late, timeoutMs);
+      session.once("close", () => fail(errno("ECONNRESET", "the connection closed before it was usable")));
+      session.ping((failed) => {
+        if (failed !== null) return fail(failed);
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
   notifyResponseByteRead(): void {
     this.#heard++;
     this.#heardAt = Date.now();
@@ -85,11 +112,12 @@ export class Session {
   close(): void {
     this.#closed = true;
     this.#opening = undefined;
-    for (const session of this.#sessions) session.destroy();
+    const reason = closedByOwner();
+    for (const session of this.#sessions) session.destroy(reason);
   }
 
   #open(): Promise<http2.ClientHttp2Session> {
-    if (this.#closed) return Promise.reject(errno("ECONNABORTED", "the connection was closed by its owner"));
+    if (this.#closed) return Promise.reject(closedByOwner());
     const opening = this.#opening ?? this.#connect();
     this.#opening = opening;
     return opening;
@@ -117,6 +145,8 @@ export class Session {
     }, this.#connectTimeoutMs());
     session.once("connect", () => {
       clearTimeout(timer);
+      // It may have been closed while it came to be.
+      if (session.destroyed) return;
       session.setLocalWindowSize(CONNECTION_WINDOW);
       session.unref();
       resolve(session);
@@ -177,6 +207,8 @@ export class Session {
         if (Date.now() - this.#heardAt >= interval && !session.destroyed) this.#ping(session);
       }, interval);
     }
+    // Whoever opened it may have gone meanwhile, and nobody else must be told.
+    stream.on("error", () => {});
     stream.once("response", () => this.notifyResponseByteRead());
     stream.once("close", () => {
       // What comes next, such as cleaning up, had better go another way.
@@ -225,6 +257,10 @@ const watches = new WeakMap<http2.ClientHttp2Session, Watch>();
 
 function pem(value: string | Uint8Array): string | Buffer {
   return typeof value === "string" ? value : Buffer.from(value);
+}
+
+function closedByOwner(): Error {
+  return errno("ECONNABORTED", "the connection was closed by its owner");
 }
 
 function errno(code: string, message: string): NodeJS.ErrnoException {

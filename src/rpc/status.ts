@@ -21,6 +21,12 @@ const UNREACHABLE = new Set([
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
 
+/** Connect calls every reset an internal error. */
+const RESETS: Readonly<Record<string, ErrorCode>> = {
+  ENHANCE_YOUR_CALM: "resource_exhausted",
+  INADEQUATE_SECURITY: "permission_denied",
+};
+
 const TLS_TROUBLE = /^(?:ERR_TLS_|ERR_SSL_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_)/;
 
 /** Turns whatever a transport threw into one of our errors; the daemon's message stays whole. */
@@ -41,7 +47,8 @@ export function toContainerdError(reason: unknown, facts: Pick<ErrorFacts, "meth
     return errorFor("deadline_exceeded", error.rawMessage, known);
   // What is wrong with the answer is not what a daemon means by these codes: that it cannot do something, or was asked wrongly.
   if (error.rawMessage.startsWith("protocol error: ")) return errorFor("internal", error.rawMessage, known);
-  return errorFor(codes.get(error.code) ?? "unknown", error.rawMessage, known);
+  const [, reset = ""] = /^Stream closed with error code NGHTTP2_(\w+)$/.exec(error.rawMessage) ?? [];
+  return errorFor(RESETS[reset] ?? codes.get(error.code) ?? "unknown", error.rawMessage, known);
 }
 
 /** A connection that goes away ends a stream with a reset nobody asked for, or without the status every call ends with. */

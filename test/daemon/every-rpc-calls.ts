@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "../../src/client/client.js";
 import { readBlob, writeBlob } from "../../src/content/blob.js";
-import { isNotFound } from "../../src/errors.js";
+import { isNotFound, isNotImplemented } from "../../src/errors.js";
 
 // Without a child process: criu cannot stop a shell that is caught between vfork and exec.
 const SLEEP = ["sh", "-c", "trap 'exit 3' TERM; mkfifo /never; exec 3<>/never; while :; do read -t 0.05 x <&3; done"];
@@ -18,6 +18,10 @@ export async function callVersionAndNamespaces(client: Client): Promise<void> {
   assert.match((await client.version()).version, /^v?\d+\.\d+/);
   assert.ok((await client.introspection.server()).uuid);
   assert.ok(await client.introspection.contentRoot());
+  await client.introspection.runtimeFeatures("io.containerd.runc.v2").then(
+    (features) => assert.equal(typeof (features ?? {}), "object"),
+    (reason) => assert.ok(isNotImplemented(reason) || isNotFound(reason), String(reason)),
+  );
   const { namespaces } = client;
   const name = `every-${randomBytes(4).toString("hex")}`;
   await assert.rejects(namespaces.get(name), isNotFound);

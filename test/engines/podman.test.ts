@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import type { Daemon } from "../../lab/daemon.js";
 import { Podman, type PodmanRuntime } from "../../lab/podman.js";
+import type { ReleaseName } from "../../lab/releases.js";
 import { type Client, connect } from "../../src/index.js";
 import { discard } from "../daemon/counter.js";
-import { describeOnEachDaemon } from "../daemon/releases.js";
+import { describeOnEachDaemon, testedReleases } from "../daemon/releases.js";
 import {
   answerOf,
   assertChanged,
@@ -19,6 +20,13 @@ import {
 } from "./podman-bed.js";
 
 const runtimes: readonly PodmanRuntime[] = ["crun", "runc"];
+
+/** With all of them every pair runs on; it has been seen, and takes long. */
+const runtimesWith: Readonly<Record<ReleaseName, readonly PodmanRuntime[]>> = {
+  v16: ["crun"],
+  v17: ["runc"],
+  v21: runtimes,
+};
 
 let opened: Promise<Podman> | undefined;
 const archives = new Map<PodmanRuntime, ReturnType<typeof podmanCheckpoint>>();
@@ -89,6 +97,8 @@ describe("Podman", () => {
 
       it(`what was imported of Podman's with ${runtime} goes back, and runs on there, too`, () =>
         within(async (client) => {
+          // The daemon only keeps it: one line of containerd is as good as another.
+          if (daemon().release !== testedReleases().at(-1)) return;
           const { archive, count } = await archiveOf(client, runtime);
           await client.importArchive("podman:back", archive, { overwrite: true });
           const podman = await podmanWith(client);
@@ -110,7 +120,7 @@ describe("Podman", () => {
           const count = await answerOf(() => countIn(run, 10));
           await container.checkpoint("there:1");
           const podman = await podmanWith(client);
-          for (const runtime of runtimes) {
+          for (const runtime of runtimesWith[daemon().release]) {
             const name = `there-${daemon().release}-${runtime}`;
             const to = join(podman.directory, `${name}.tar.gz`);
             await client.exportArchive("there:1", { engine: "podman", compression: "gzip", runtime, name, to });

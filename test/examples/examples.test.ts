@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { createReadStream, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Daemon } from "../../lab/daemon.js";
 import { repositoryRoot } from "../../lab/repository.js";
+import { inspectArchive } from "../../src/checkpoint/index.js";
 import { LayoutStore } from "../../src/content/index.js";
 import { type Client, type Container, isNotFound, streamIO } from "../../src/index.js";
 import { assertNothingLeft } from "../daemon/audit.js";
@@ -140,6 +141,39 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
       `${digest.slice(0, 19)}  ${size} bytes  ${mediaType}\n`;
     const graph = [line(target), ...[config, ...layers].map((one) => `  ${line(one)}`)].join("");
     assert.equal((await run({ args: [IMAGE] })).stdout, graph);
+  },
+
+  "export-archive": async ({ client, run }) => {
+    await (await counting(client, "x")).checkpoint("x:frozen");
+    const directory = await mkdtemp(join(tmpdir(), "export-archive-"));
+    try {
+      const archive = join(directory, "x.tar");
+      const { stdout } = await run({ args: ["x:frozen", archive] });
+      assert.equal(stdout, `${archive} is ready: podman container restore --import ${archive}\n`);
+      const { origin, runtime } = await inspectArchive(() => createReadStream(archive));
+      assert.deepEqual([origin.engine, runtime.name], ["podman", "runc"]);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  },
+
+  "import-archive": async ({ client, run }) => {
+    const container = await counting(client, "y");
+    await container.checkpoint("y:frozen");
+    const count = await countOf(client, container);
+    const directory = await mkdtemp(join(tmpdir(), "import-archive-"));
+    try {
+      const archive = join(directory, "y.tar");
+      await client.exportArchive("y:frozen", { engine: "podman", to: archive });
+      const { stdout } = await run({ args: [archive, "z"] });
+      const lines = stdout.trim().split("\n");
+      assert.equal(lines[0], `made by podman of ${IMAGE}`);
+      assert.ok(lines.includes("left out: annotation io.container.manager: the policy does not allow it"), stdout);
+      assert.match(lines.at(-1) ?? "", /^z runs on as process \d+$/);
+      await countsBeyond(client, await client.containers.get("z"), count);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
   },
 
   "inspect-archive": async ({ run }) => {

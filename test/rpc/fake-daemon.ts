@@ -89,15 +89,12 @@ export class FakeCall {
 
   /** Head and status in one, as Go's server sends errors of unary calls. */
   fail(status: number, message: string): void {
-    this.stream.respond(
-      {
-        ":status": 200,
-        "content-type": "application/grpc",
-        "grpc-status": String(status),
-        "grpc-message": encodeURIComponent(message),
-      },
-      { endStream: true },
-    );
+    this.refuse({ "grpc-status": String(status), "grpc-message": encodeURIComponent(message) });
+  }
+
+  /** A head and nothing else. */
+  refuse(head: http2.OutgoingHttpHeaders): void {
+    this.stream.respond({ ":status": 200, "content-type": "application/grpc", ...head }, { endStream: true });
   }
 }
 
@@ -140,9 +137,9 @@ export class FakeDaemon implements AsyncDisposable {
   static async listen(
     place: Place,
     handler: (call: FakeCall) => unknown,
-    secure?: http2.SecureServerOptions,
+    options: http2.SecureServerOptions = {},
   ): Promise<FakeDaemon> {
-    const server = secure === undefined ? http2.createServer() : http2.createSecureServer(secure);
+    const server = options.cert === undefined ? http2.createServer(options) : http2.createSecureServer(options);
     const daemon = new FakeDaemon(server, handler);
     server.listen(place);
     await once(server, "listening");

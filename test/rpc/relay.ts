@@ -7,6 +7,8 @@ import type { Place } from "./fake-daemon.js";
 export class Relay implements AsyncDisposable {
   readonly #server: net.Server;
   readonly #sockets = new Set<Socket>();
+  /** The connections of those who came. */
+  readonly near: Set<Socket> = new Set();
   #swallowing = false;
 
   private constructor(server: net.Server, to: NetConnectOpts, event: string) {
@@ -14,6 +16,8 @@ export class Relay implements AsyncDisposable {
     server.on("tlsClientError", () => {});
     server.on(event, (near: Socket) => {
       const far = net.connect(to);
+      this.near.add(near);
+      near.once("close", () => this.near.delete(near));
       for (const socket of [near, far]) {
         this.#sockets.add(socket);
         socket.on("error", () => {});

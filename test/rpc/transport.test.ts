@@ -1,18 +1,44 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { VersionResponseSchema } from "../../src/api/services/version/v1/version_pb.js";
-import { InvalidArgumentError } from "../../src/errors.js";
+import { InvalidArgumentError, PermissionDeniedError, UnavailableError } from "../../src/errors.js";
 import { tcpTransport, unixTransport } from "../../src/rpc/transport.js";
 import { FakeDaemon } from "./fake-daemon.js";
+import { tcpLine, tlsLine, unixLine } from "./lines.js";
+import { answerVersion, TransportBed, version } from "./transport-bed.js";
 import { transportSuite } from "./transport-suite.js";
 
-transportSuite("unix socket", unixTransport);
+for (const line of [unixLine, tcpLine, await tlsLine()]) transportSuite(line);
+
+describe("a socket", () => {
+  const bed = new TransportBed(unixLine);
+
+  it("is unavailable when it is a file", async () => {
+    await writeFile(join(bed.directory, "c.sock"), "");
+    await assert.rejects(version(bed.open()), UnavailableError);
+  });
+
+  it("is a denied permission when the system says so", async () => {
+    await bed.serve(answerVersion);
+    const path = join(bed.directory, "c.sock");
+    // Root may do anything: the kernel looks at the effective user.
+    const root = process.geteuid?.() === 0;
+    await chmod(path, 0o600);
+    if (!root) await chmod(path, 0o000);
+    if (root) process.seteuid?.(65_534);
+    try {
+      await assert.rejects(version(bed.open()), PermissionDeniedError);
+    } finally {
+      if (root) process.seteuid?.(0);
+    }
+  });
+});
 
 describe("transports", () => {
   it("refuse what cannot be an address", () => {

@@ -63,7 +63,9 @@ export function carryMounts(
     if (wanted !== undefined) return { ...mount, source: wanted === true ? (mount.source ?? "") : wanted };
     const own = ownFile(mount, facts, String(carried.length), notes);
     carried.push(own);
-    return { ...mount, type: "bind", source: ownSource(own.name) };
+    // How mounts spread, and who owns what in them, was agreed with the old host.
+    const options = (mount.options ?? []).filter((option) => !/^r?(?:shared|slave|unbindable)$|^r?idmap$/.test(option));
+    return { destination, type: "bind", source: ownSource(own.name), options };
   });
   return { mounts: mended, carried };
 }

@@ -11,10 +11,23 @@ import { capabilitiesOf } from "./capabilities.js";
 /** The kind and mode a root filesystem's directory has under containerd, whatever its layers say. */
 const CONTAINERD_ROOT_MODE = 0o40755;
 
+/** A mount as a dump has it. */
+export interface DumpMount {
+  readonly path: string;
+  /** Which directory of its filesystem it shows. */
+  readonly root: string;
+  readonly filesystem: string;
+  readonly isExternal: boolean;
+  /** The filesystem's number. */
+  readonly device: number;
+}
+
 /** What of a dump decides how it is restored elsewhere. */
 export interface DumpFacts {
   /** Whether there is an inventory: without one it is no dump of criu's, or only one that came before another. */
   readonly isWhole: boolean;
+  /** The mounts as the dump has them. */
+  readonly mounts: readonly DumpMount[];
   /** The names by which a restore must say what stands for mounts from outside. */
   readonly mountKeys: ReadonlySet<string>;
   /** The modes that root directories had which processes stand in. */
@@ -36,6 +49,7 @@ export async function dumpFacts(
 ): Promise<DumpFacts> {
   const facts = {
     isWhole: false,
+    mounts: [] as DumpMount[],
     mountKeys: new Set<string>(),
     rootModes: new Set<number>(),
     capabilities: new Map<string, number>(),
@@ -50,7 +64,9 @@ export async function dumpFacts(
     [
       /^mountpoints-\d+\.img$/,
       take(ImageMagic.mountPoints, (entry) => {
-        const { externalKey } = mountRecord(entry);
+        const { externalKey, path, root, filesystem } = mountRecord(entry);
+        const isExternal = externalKey !== undefined;
+        facts.mounts.push({ path, root, filesystem, isExternal, device: entry.number(3) });
         if (externalKey !== undefined) facts.mountKeys.add(externalKey);
       }),
     ],

@@ -4,6 +4,7 @@ import { CRIU_CONFIG_ANNOTATION } from "../criu-config.js";
 import { ordinaryCapabilities } from "./capabilities.js";
 import { type BindFacts, type CarriedMount, carryMounts } from "./carried-mounts.js";
 import type { DumpFacts } from "./dump-facts.js";
+import { requireHidden } from "./hidden-place.js";
 import { keysToMap, type MountKeys } from "./mount-keys.js";
 import { mendNamespaces } from "./namespaces.js";
 import { OWN_CRIU_CONFIG, ownSource } from "./own-place.js";
@@ -39,6 +40,7 @@ export function mendSpec(
 ): MendedSpec {
   const spec = parseSpec(document);
   checkCapabilities(dump, policy);
+  requireHidden(dump);
   for (const field of Object.keys(spec)) {
     if (kept.has(field) || (field === "hooks" && policy.hooks === true)) continue;
     notes.leave(field === "hooks" ? "hook" : "spec", field, "the policy does not allow it");

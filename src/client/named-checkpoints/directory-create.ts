@@ -10,7 +10,7 @@ import { DataLossError, InvalidArgumentError } from "../../errors.js";
 import type { Descriptor } from "../../oci/descriptor.js";
 import { readTar } from "../../tar/tar.js";
 import { type Captured, capture } from "../capture.js";
-import { type CheckpointTarget, preflight, requireUnchanged } from "../checkpoint-preflight.js";
+import { type CheckpointTarget, lookAtContainer, preflight } from "../checkpoint-preflight.js";
 import type { CheckpointCall } from "../checkpointing.js";
 import type { ContainerRecord } from "../container-record.js";
 import { operate } from "../operate.js";
@@ -46,13 +46,14 @@ export async function createInDirectory(
     { kind: "checkpoint", containerId: record.id, ref: path },
     { ...call, onPhase: (phase) => progress.enter(phase) },
     async (operation) => {
-      const looked = await preflight(services, record.id, path, plan, operation.call);
+      const subject = await lookAtContainer(services, record.id, plan, operation.call);
       const partial = partialPath(path);
-      await operation.begin({ partial });
-      const target = await requireUnchanged(services, looked, operation.call);
+      const mended = await operation.begin({ partial });
+      const target = await preflight(services, path, plan, subject, mended, operation.call);
       await makePartial(directory, partial, operation);
       const prepared = await prepareCapture(services, plan, target, operation);
-      const captured = await capture(services, plan, target, { ...prepared, keepsDump: true }, operation, progress);
+      const stays = { ...prepared, criuOptions: undefined, keepsDump: true };
+      const captured = await capture(services, plan, target, stays, operation, progress);
       const files = await during(`write checkpoint directory ${path}`, () =>
         fill(services, partial, prepared.directory?.images, captured.task, operation.call),
       );

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../../call-options.js";
+import { orUndefined } from "../../content/found.js";
 import { FailedPreconditionError, isNotFound } from "../../errors.js";
 import { type Thawed, thaw } from "../../guardian/thaw.js";
 import type { Lease } from "../../leases/lease.js";
@@ -8,7 +9,7 @@ import { newOperationId } from "../operation-id.js";
 import type { Services } from "../services.js";
 import { frozenTask, isUnanswered } from "./frozen-task.js";
 import { type Intent, intentResource, parseIntent } from "./intent.js";
-import { acquireLock, type Lock, releaseLock } from "./lock.js";
+import { acquireLock, releaseLock } from "./lock.js";
 import { isAbandoned, OperationLabel, type OperationRecord, operationOf } from "./operation-record.js";
 import { operationsHere, ownOwner } from "./owner.js";
 import { removeRemains } from "./remains.js";
@@ -78,9 +79,10 @@ export async function endAbandonedPause(services: Services, found: FoundOperatio
     if (intent.kind !== "paused") continue;
     outcome = await insistOnThaw(services, found.record.containerId, intent.pid);
     if (outcome === "split") continue;
-    for (const lease of found.leases) {
-      await services.leases.deleteResource(lease, intentResource(intent), call());
-    }
+    const resource = intentResource(intent);
+    // It may have been an ingest as well.
+    await orUndefined(services.content.abort(resource.id, call()));
+    for (const lease of found.leases) await services.leases.deleteResource(lease, resource, call());
   }
   return outcome;
 }
@@ -114,12 +116,11 @@ export async function withAbandoned<T>(
   const now = new Date();
   const deadlineAt = new Date(now.getTime() + TAKE_OVER_MS);
   const record = { id, kind: "recover", containerId, owner: ownOwner(), startedAt: now, deadlineAt };
-  const lock: Lock = { kind: "abandoned", name: abandonedId };
   const cleanUp = new CleanUp();
   operationsHere.add(id);
   try {
-    cleanUp.atEnd(`lock on operation ${abandonedId}`, (call) => releaseLock(services, lock, record, call));
-    await acquireLock(services, lock, record, (holder) => takeOver(services, holder));
+    cleanUp.atEnd(`lock on operation ${abandonedId}`, (call) => releaseLock(services, abandonedId, record, call));
+    await acquireLock(services, abandonedId, record, (holder) => takeOver(services, holder));
     const [found] = await findOperations(services, { timeoutMs: CALL_MS }, abandonedId);
     return found !== undefined && (await isStill(found)) ? await act(found) : undefined;
   } finally {

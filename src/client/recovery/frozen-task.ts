@@ -4,6 +4,7 @@ import { orUndefined } from "../../content/found.js";
 import { isContainerdError } from "../../errors.js";
 import { type Freezer, findFreezer } from "../../guardian/freezer.js";
 import type { FrozenTask } from "../../guardian/thaw.js";
+import type { ContainerRecord } from "../container-record.js";
 import { processStatus } from "../process.js";
 import type { Services } from "../services.js";
 import { fromShim } from "../shim-errors.js";
@@ -54,6 +55,15 @@ export async function freezerOf(
 ): Promise<Freezer | undefined> {
   if (!services.local) return undefined;
   const record = await orUndefined(services.containers.info(containerId, call));
-  const cgroupsPath = record?.spec === undefined ? undefined : unpackSpec(record.spec).linux?.cgroupsPath;
+  return record && freezerOfRecord(services, record, pid);
+}
+
+/** As {@link freezerOf}, of a container whose record is known. */
+export async function freezerOfRecord(
+  services: Services,
+  { spec }: Pick<ContainerRecord, "spec">,
+  pid: number,
+): Promise<Freezer | undefined> {
+  const cgroupsPath = !services.local || spec === undefined ? undefined : unpackSpec(spec).linux?.cgroupsPath;
   return cgroupsPath === undefined ? undefined : findFreezer(pid, cgroupsPath);
 }

@@ -5,33 +5,27 @@ import { CheckpointInProgressError, isAlreadyExists } from "../../errors.js";
 import type { Services } from "../services.js";
 import { isAbandoned, type OperationRecord, operationLabels, operationOf } from "./operation-record.js";
 
-/** What one operation at a time may have: a container, an image name, what an abandoned operation left. */
-export interface Lock {
-  readonly kind: "container" | "ref" | "operation" | "abandoned";
-  readonly name: string;
-}
-
 const LOCK_MS = 60_000;
 const MOST_TRIES = 20;
 
-/** The lease that is the lock: the daemon makes it for one caller only, from whichever process or machine. */
-export function lockId({ kind, name }: Lock): string {
-  return `containerd-client-lock-${kind}-${createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
+/** The lease that is the lock on what an abandoned operation left: the daemon makes it for one caller only, from whichever machine. */
+function lockId(abandonedId: string): string {
+  return `containerd-client-lock-abandoned-${createHash("sha256").update(abandonedId).digest("hex").slice(0, 32)}`;
 }
 
 /**
- * Takes a lock for an operation. One whose holder has died is freed by `takeOver` first.
+ * Takes the lock on what an abandoned operation left. One whose holder has died is freed by `takeOver` first.
  *
  * @throws {CheckpointInProgressError} when another operation has it
  */
 export async function acquireLock(
   services: Services,
-  lock: Lock,
+  abandonedId: string,
   operation: OperationRecord,
   takeOver: (holder: OperationRecord) => Promise<unknown>,
 ): Promise<void> {
   const { leases } = services;
-  const id = lockId(lock);
+  const id = lockId(abandonedId);
   for (let tries = 1; ; tries++) {
     try {
       // By then nobody works at it any more: a lock that could not be given back does not stay as long as its process lives.
@@ -56,11 +50,11 @@ export async function acquireLock(
 /** Gives a lock back, if it is the operation's. */
 export async function releaseLock(
   { leases }: Services,
-  lock: Lock,
+  abandonedId: string,
   operation: OperationRecord,
   call: CallOptions,
 ): Promise<void> {
-  const lease = await leases.get(lockId(lock), call);
+  const lease = await leases.get(lockId(abandonedId), call);
   if (operationOf(lease)?.id === operation.id) await leases.delete(lease, call);
 }
 

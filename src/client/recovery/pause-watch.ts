@@ -1,15 +1,23 @@
 import type { CallOptions, LeaseRef } from "../../call-options.js";
 import { DeadlineExceededError } from "../../errors.js";
+import type { ContainerRecord } from "../container-record.js";
 import type { Services } from "../services.js";
 import type { Task } from "../task.js";
-import { freezerOf } from "./frozen-task.js";
+import { together } from "../together.js";
+import { freezerOfRecord } from "./frozen-task.js";
 import type { Guard, GuardianUse } from "./guardian.js";
-import { intentResource } from "./intent.js";
+import { PauseNote } from "./pause-note.js";
+
+// What starting and ending a pause may take beside it.
+const AROUND_MS = 3 * 60_000;
 
 /** How a pause is watched over. */
 export interface PauseWatchOptions {
   readonly lease: LeaseRef;
   readonly task: Task;
+  readonly record: ContainerRecord;
+  /** A blob that is to be in the store when the pause is over. */
+  readonly blob: Uint8Array | undefined;
   readonly maxPausedMs: number;
   readonly guardian: GuardianUse | undefined;
   /** Calls the operation off. */
@@ -23,7 +31,7 @@ export interface PauseWatchOptions {
 export class PauseWatch {
   readonly #services: Services;
   readonly #options: PauseWatchOptions;
-  readonly #resource: ReturnType<typeof intentResource>;
+  readonly #note: PauseNote;
   #guard: Guard | undefined;
   #timer: NodeJS.Timeout | undefined;
   #overrun: DeadlineExceededError | undefined;
@@ -33,28 +41,34 @@ export class PauseWatch {
   private constructor(services: Services, options: PauseWatchOptions) {
     this.#services = services;
     this.#options = options;
-    const untilAt = new Date(Date.now() + options.maxPausedMs);
-    this.#resource = intentResource({ kind: "paused", pid: options.task.pid, untilAt });
+    const { lease, task, maxPausedMs, blob } = options;
+    const untilAt = new Date(Date.now() + maxPausedMs);
+    this.#note = new PauseNote(services, lease, { kind: "paused", pid: task.pid, untilAt }, blob);
   }
 
-  /** Writes the intent and waits until the guardian watches. */
+  /** Writes the intent, and waits until it stands there and the guardian watches. */
   static async begin(services: Services, options: PauseWatchOptions): Promise<PauseWatch> {
     const watch = new PauseWatch(services, options);
-    const { lease, task, guardian, call } = options;
-    const [freezer] = await Promise.all([
-      guardian && freezerOf(services, task.id, task.pid, call),
-      services.leases.addResource(lease, watch.#resource, call),
+    const [guard] = await together([
+      watch.#findGuard(),
+      watch.#note.write(options.call, options.maxPausedMs + AROUND_MS),
     ]);
+    watch.#guard = guard;
+    watch.#guarded = guard !== undefined;
+    return watch;
+  }
+
+  async #findGuard(): Promise<Guard | undefined> {
+    const { lease, task, record, guardian } = this.#options;
+    if (guardian === undefined) return undefined;
     const pause = {
-      namespace: services.namespace,
+      namespace: this.#services.namespace,
       containerId: task.id,
       pid: task.pid,
-      intent: { lease: lease.id, ...watch.#resource },
-      freezer,
+      intent: { lease: lease.id, ...this.#note.resource },
+      freezer: await freezerOfRecord(this.#services, record, task.pid),
     };
-    watch.#guard = await guardian?.watch(pause, () => watch.#tooLong());
-    watch.#guarded = watch.#guard !== undefined;
-    return watch;
+    return guardian.watch(pause, () => this.#tooLong());
   }
 
   /** Whether a guardian stood by all the time. */
@@ -85,18 +99,27 @@ export class PauseWatch {
     this.#require();
   }
 
+  /** To be called when the task runs again. */
+  async resumed(): Promise<void> {
+    await this.#note.isOver();
+  }
+
   /**
-   * To be called when the task runs again.
+   * To be called after that: nobody has to know of the pause any more.
    *
    * @throws {DeadlineExceededError} when it took too long
    */
-  async release(call: CallOptions): Promise<void> {
-    await Promise.all([this.settle(), this.#services.leases.deleteResource(this.#options.lease, this.#resource, call)]);
+  async release(call: CallOptions & { readonly timeoutMs: number }): Promise<void> {
+    await together([this.#dismiss(), this.#note.erase(call)]);
     this.#require();
   }
 
   /** To be called when the task runs again, or was not paused, and nothing else matters any more. */
   async settle(): Promise<void> {
+    await together([this.#dismiss(), this.#note.leave()]);
+  }
+
+  async #dismiss(): Promise<void> {
     clearTimeout(this.#timer);
     if (this.#over) return;
     this.#over = true;
@@ -108,6 +131,9 @@ export class PauseWatch {
   abandon(): void {
     clearTimeout(this.#timer);
     this.#guard?.end();
+    this.#note.leave().catch(() => {
+      // The word stays on the lease either way, and that is what it is for.
+    });
   }
 
   #require(): void {

@@ -10,7 +10,7 @@ import type { Services } from "../services.js";
 import { sharedRoot } from "../shared-root.js";
 import { findTask } from "../task.js";
 import type { FoundOperation } from "./abandoned.js";
-import { type Intent, parseIntent } from "./intent.js";
+import type { Intent } from "./intent.js";
 import type { OperationRecord } from "./operation-record.js";
 
 const CALL_MS = 60_000;
@@ -108,7 +108,7 @@ async function abortIngests(
   const aborted: string[] = [];
   const resources = await orUndefined(collect(services.leases.resources(lease, call)));
   for (const resource of resources ?? []) {
-    if (resource.type !== "ingests" || parseIntent(resource) !== undefined) continue;
+    if (resource.type !== "ingests") continue;
     if (await gone(services.content.abort(resource.id, call))) aborted.push(`ingest ${resource.id}`);
   }
   return aborted;

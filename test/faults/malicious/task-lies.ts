@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Status } from "../../../src/api/types/task/task_pb.js";
-import { DeadlineExceededError } from "../../../src/index.js";
+import { DeadlineExceededError, withCheckpointTaskExit } from "../../../src/index.js";
 import { digestOf } from "../../../src/oci/index.js";
 import { CONTAINER, type HonestDaemon } from "./honest-daemon.js";
 import { type Answer, between, bytesFrom, type Implementations, oneOf, type Question, type ServiceLie } from "./lie.js";
@@ -129,7 +129,17 @@ export const taskLies: readonly ServiceLie[] = [
   frozen("a lease that exists, and is not to be found", () => ({
     leases: { create: fail("already exists", Code.AlreadyExists), list: () => ({ leases: [] }) },
   })),
-  frozen("a lease that can hold nothing", () => ({ leases: { addResource: fail("read-only", Code.Unknown) } })),
+  frozen("a lease that can hold nothing", () => ({ leases: { addResource: fail("read-only", Code.Unknown) } }), {
+    // Else the word on the lease is an ingest.
+    ask: async ({ client, call }) => {
+      const container = await client.containers.get(CONTAINER, call);
+      await container.checkpoint(REF, [withCheckpointTaskExit()], call);
+      return "made up";
+    },
+  }),
+  frozen("a lease that can hold nothing, when a blob is written", () => ({
+    content: { write: fail("read-only", Code.Unknown) },
+  })),
   frozen("small blobs that are not there when they were written", (daemon) => {
     const dump = new Set<string>();
     return {
@@ -159,26 +169,17 @@ export const taskLies: readonly ServiceLie[] = [
       },
     },
   })),
-  frozen(
-    "a runtime that describes itself in garbage",
-    (_, random) => ({
-      introspection: {
-        pluginInfo: () => ({
-          extra: {
-            typeUrl: "containerd.types.RuntimeInfo",
-            value: Buffer.concat([Buffer.of(oneOf(random, [7, 6])), bytesFrom(random, between(random, 0, 500))]),
-          },
-        }),
-      },
-    }),
-    {
-      harmless: "a runtime that says nothing is given the benefit of the doubt",
-      ask: async (question) => {
-        await checkpoint(question);
-        return "true";
-      },
+  frozen("a runtime that describes itself in garbage", (_, random) => ({
+    tasks: { checkpoint: fail("criu failed", Code.Internal) },
+    introspection: {
+      pluginInfo: () => ({
+        extra: {
+          typeUrl: "containerd.types.RuntimeInfo",
+          value: Buffer.concat([Buffer.of(oneOf(random, [7, 6])), bytesFrom(random, between(random, 0, 500))]),
+        },
+      }),
     },
-  ),
+  })),
   frozen(
     "a pause that lasts too long",
     (daemon) => ({

@@ -14,8 +14,8 @@ const TAR = "tar -xO";
 const CONTAINER = "15f2bff6e70d";
 
 /** Archives of checkpoints, read. */
-export const archives: Row = {
-  name: "archives",
+export const archiveRead: Row = {
+  name: "archive-read",
   lines: [
     { what: INSPECT, unit: "ms", peer: CHECKPOINTCTL },
     { what: INSPECT_PEAK, unit: "MiB", peer: CHECKPOINTCTL },
