@@ -8,6 +8,7 @@ import { diskFull } from "../test/faults/disk-full.js";
 import { killClient } from "../test/faults/kill-client.js";
 import { killDaemon } from "../test/faults/kill-daemon.js";
 import { killEngine } from "../test/faults/kill-engine.js";
+import { killNamed } from "../test/faults/kill-named.js";
 import { ours, peer } from "../test/faults/killed.js";
 import { lies, malicious } from "../test/faults/malicious/malicious.js";
 import type { Scene } from "../test/faults/scene.js";
@@ -61,6 +62,15 @@ export const faultRows: readonly FaultTableRow[] = [
     fault: `kill -9 of the client at every boundary of ${what === "restore" ? "a" : "an"} ${what}`,
     run: (scene: Scene, share: Share) => killClient(scene, ours(what), share),
   })),
+  ...(["create", "delete"] as const).flatMap((what) =>
+    (["images", "directories"] as const).flatMap((home) =>
+      (home === "images" ? (["calls"] as const) : (["calls", "files"] as const)).map((boundaries) => ({
+        name: "named",
+        fault: `kill -9 of the client during the ${what} of a named checkpoint in ${home}, at every boundary of ${boundaries}`,
+        run: (scene: Scene, share: Share) => killNamed(scene, { what, home, boundaries }, share),
+      })),
+    ),
+  ),
   ...[300, 10_000].map((goneMs) => ({
     name: goneMs === 300 ? "daemon" : "daemon-long",
     fault: `kill -9 of the daemon at every boundary, back after ${goneMs / 1000} s`,

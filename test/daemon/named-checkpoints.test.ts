@@ -1,15 +1,37 @@
+import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { it } from "node:test";
 import { busyboxImage } from "../../lab/busybox-image.js";
 import { connect } from "../../src/index.js";
+import { all } from "../suites/content-bed.js";
 import { homes, namedSuite } from "../suites/named-suite.js";
 import { taskPrograms } from "../suites/task-bed.js";
+import { clientFor } from "./client.js";
+import { discard, start } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
 
 const PROGRAMS = "docker.io/library/programs:1";
 
 describeOnEachDaemon("named checkpoints", (daemon) => {
+  it("expire: containerd collects their images from 2.0 on, and prune removes them everywhere", async () => {
+    await using client = await clientFor(daemon(), "named-expiry");
+    const { container } = await start(client, "expiring");
+    try {
+      await container.checkpoints.create("past", { expiresAt: new Date(Date.now() - 1000) });
+      await container.checkpoints.create("to-come", { expiresAt: new Date(Date.now() + 3_600_000) });
+      await client.sweep();
+      const names = async () => (await all(container.checkpoints.list())).map(({ name }) => name).sort();
+      assert.deepEqual(await names(), daemon().release === "v21" ? ["to-come"] : ["past", "to-come"]);
+      const { gone } = await container.checkpoints.prune();
+      assert.ok(gone.every(({ checkpoint, why }) => checkpoint.name === "past" && /expired/.test(why)));
+      assert.deepEqual(await names(), ["to-come"]);
+    } finally {
+      await discard(container);
+    }
+  });
+
   for (const home of homes) {
     namedSuite("of the suite", home, async () => {
       const client = await connect({ address: daemon().address, namespace: `named-${home}` });

@@ -255,6 +255,18 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
     await assert.rejects(client.containers.get("r-2"), { code: "not_found" });
   },
 
+  "named-checkpoints": async ({ client, run }) => {
+    const container = await counting(client, "n");
+    for (const name of ["n1", "n2", "n3"]) await run({ args: ["n", "create", name] });
+    const { stdout } = await run({ args: ["n", "create", "n4"] });
+    assert.match(stdout, /^n1 is gone: it is none of the newest 3\nn2, \d+ bytes\nn3, \d+ bytes\nn4, \d+ bytes\n$/);
+    const before = await countOf(client, container);
+    const again = await run({ args: ["n", "restart", "n4"] });
+    assert.match(again.stdout, /^n2, .*\nn3, .*\nn4, .*\n$/);
+    await countsBeyond(client, container, before);
+    await container.checkpoints.prune({ keepLast: 0 });
+  },
+
   rewind: async ({ client, run }) => {
     const container = await counting(client, "w");
     await container.setLabels({ kept: "yes" });
