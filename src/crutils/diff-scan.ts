@@ -7,6 +7,8 @@ import type { TarEntry } from "../tar/tar.js";
 import type { Tree } from "../tree/tree.js";
 
 const MOST_LINK_BYTES = 4095;
+// The one above means to the kernel that the owner stays who it is.
+const MOST_ID = 2 ** 32 - 2;
 
 /** What may be in a diff. */
 export interface DiffRules extends ArchiveLimits {
@@ -81,7 +83,10 @@ class DiffScan {
       throw refusedMember(name, "it hides nothing that can be there");
   }
 
-  #checkKind({ name, type, linkName = "" }: TarEntry): void {
+  #checkKind({ name, type, uid, gid, linkName = "" }: TarEntry): void {
+    for (const id of [uid, gid]) {
+      if (!Number.isSafeInteger(id) || id < 0 || id > MOST_ID) throw refusedMember(name, `nobody has the number ${id}`);
+    }
     if ((type === "character-device" || type === "block-device") && !this.#rules.devices) {
       throw new InvalidArgumentError(`Cannot apply member ${JSON.stringify(name.slice(0, 160))}: it is a ${type}`, {
         hint: "Devices are made when the option `devices` says so.",

@@ -97,6 +97,11 @@ const diffs: Readonly<Record<string, Hostile>> = {
   "a device": { members: [{ name: "sda", type: "4" }], names: /"sda": it is a block-device/ },
   "the root as a link": { members: [symlink(".", "../outside")], names: /"\."/ },
   "the root as a file": { members: [file("./")], code: "data_loss", names: /"\.\/"/ },
+  "an owner nobody is": {
+    members: [{ ...file("x"), pax: [["uid", "4294967295"]] }],
+    names: /"x": nobody has the number 4294967295/,
+  },
+  "a group nobody is": { members: [{ ...file("x"), pax: [["gid", "-1"]] }], names: /"x": nobody has the number -1/ },
   "a link of a directory": { members: [hardLink("x", "real")], names: /"x": it is a hard link of a directory/ },
   "a link of nothing": { members: [hardLink("x", "nothing")], names: /"nothing", what it is a link of, is not there/ },
   "a link to nothing": { members: [symlink("x", "")], names: /"x": it points to nothing/ },
