@@ -47,6 +47,8 @@ async function main(options: BenchOptions): Promise<void> {
     if (measured.length > 0) progress(tableText(measured));
   }
   const facts = Object.entries({ ...machine, startedAt: startedAt.toISOString(), quick: options.quick });
+  // Sizes are in the names of the lines, and those of a quick run are others.
+  if (options.quick) facts.push(["sizes", "a sixteenth of those named, or less: only that it works can be seen here"]);
   process.stdout.write(`${facts.map(([name, fact]) => `${name}: ${fact}`).join("\n")}\n\n${tableText(lines)}\n`);
   const name = `${startedAt.toISOString().replaceAll(":", "-")}.json`;
   const file = options.json ?? join(repositoryRoot(), ".build", "bench-results", name);

@@ -33,7 +33,7 @@ export const archiveRead: Row = {
       bench.figures.add(INSPECT_PEAK, peakMiB, peer);
     };
     const args = ["inspect", "--all", "--format", "json", path];
-    await interleaved(bench.rounds(5), [
+    await interleaved(bench.rounds(3), [
       () => inspected(() => bench.run(process.execPath, [bench.script("inspect"), path])),
       () => inspected(() => bench.run(checkpointctl, args), CHECKPOINTCTL),
       async () => {

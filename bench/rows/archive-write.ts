@@ -32,7 +32,7 @@ export const archiveWrite: Row = {
     const { processes } = await inspectArchive(() => createReadStream(archive));
     if (processes.length === 0 || size < mebibytes * 1024 * 1024) throw new Error(`${archive} is not the checkpoint`);
     await bench.run("sh", ["-c", 'mkdir "$1" && tar -C "$1" -xf "$0"', archive, files]);
-    await interleaved(bench.rounds(5), [
+    await interleaved(bench.rounds(3), [
       async () => {
         await rm(archive);
         const { wallMs, output } = await write();

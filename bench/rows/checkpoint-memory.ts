@@ -20,7 +20,7 @@ export const checkpointMemory: Row = {
     { what: lines.restoreCalls, unit: "calls", peer: CTR, goal: fewer },
   ],
   async run(bench) {
-    const rounds = { checkpoint: bench.rounds(11), restore: bench.rounds(9) };
+    const rounds = { checkpoint: bench.rounds(11), restore: bench.rounds(7) };
     await runCheckpointCase(bench, "memory", bench.mebibytes(300, 32), rounds, lines);
   },
 };

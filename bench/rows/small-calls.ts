@@ -15,13 +15,13 @@ export const smallCalls: Row = {
   ],
   async run(bench) {
     await withBlob(bench, 1, async ({ digest }) => {
-      const args = [digest, bench.quick ? "500" : "5000"];
+      const args = [digest, bench.quick ? "500" : "3000"];
       const way = (peer?: string) => async () => {
         const { output } = await (peer === undefined ? bench.ours("small-calls", args) : bench.go("small-calls", args));
         bench.figures.add(ONE, output["p50Us"] ?? Number.NaN, peer);
         bench.figures.add(MANY, output["perSecond"] ?? Number.NaN, peer);
       };
-      await interleaved(bench.rounds(9), bench.hasGo ? [way(), way(GO)] : [way()]);
+      await interleaved(bench.rounds(7), bench.hasGo ? [way(), way(GO)] : [way()]);
     });
   },
 };

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { type CheckpointPlan, type CheckpointWay, criuEnds } from "../checkpoint/plan.js";
 import { InternalError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
@@ -111,7 +112,8 @@ async function dumpAndCaptureRW(
   const dumping = target.parts.task
     ? dumpTask(services, target, plan.criu, criuEnds(plan), directory, call)
     : Promise.resolve(undefined);
-  const capturing = captureRW?.(call) ?? Promise.resolve(undefined);
+  // Starting a program stops this one for a moment: the dump is on its way before that.
+  const capturing = captureRW === undefined ? Promise.resolve(undefined) : turn().then(() => captureRW(call));
   // One half failing makes the other pointless; but the pause may only end when neither is at work any more.
   for (const half of [dumping, capturing]) half.catch(() => stop.abort());
   const settled = await Promise.allSettled([dumping, capturing]);

@@ -32,7 +32,7 @@ import { Snapshots } from "./snapshots.js";
 import { endThaws } from "./thaws.js";
 import { callOffOperations } from "./under-way.js";
 
-const checkpointing = once(() => import("./checkpointing.js"));
+const starting = once(() => import("./start-checkpoint.js"));
 const rooting = once(() => import("./shared-root.js"));
 const restoring = once(() => import("./restoring.js"));
 const checkpointArchives = once(() => import("./checkpoint-archive.js"));
@@ -158,7 +158,7 @@ export class Client implements AsyncDisposable {
     options: readonly CheckpointOption[] = [],
     call: CheckpointCall = {},
   ): Promise<CheckpointResult> {
-    return (await checkpointing()).performCheckpoint(this.#services, id, ref, options, call);
+    return (await starting()).startCheckpoint(this.#services, id, ref, options, call);
   }
 
   /**

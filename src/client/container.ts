@@ -18,7 +18,7 @@ import type { Services } from "./services.js";
 import { unpackSpec } from "./spec-any.js";
 import type { Task } from "./task.js";
 
-const checkpointing = once(() => import("./checkpointing.js"));
+const starting = once(() => import("./start-checkpoint.js"));
 const creating = once(() => import("./new-task.js"));
 const held = once(() => import("./task.js"));
 
@@ -121,7 +121,7 @@ export class Container {
     options: readonly CheckpointOption[] = [],
     call: CheckpointCall = {},
   ): Promise<CheckpointResult> {
-    return (await checkpointing()).performCheckpoint(this.#services, this.id, ref, options, call);
+    return (await starting()).startCheckpoint(this.#services, this.id, ref, options, call);
   }
 
   /** Its checkpoints that have names: make one, list them, start from one, remove one. */

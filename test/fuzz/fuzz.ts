@@ -3,14 +3,21 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { repositoryRoot } from "../../lab/repository.js";
+import { archives, seeds } from "./archives.js";
+import { diffs } from "./diffs.js";
 import { generated } from "./generate.js";
-import type { Outcome } from "./reader.js";
+import type { Outcome } from "./outcome.js";
 
-/** Has a process of its own read generated and mutated archives until there were enough, or the time is over. */
-export async function fuzz(seed: number, cases: number, seconds: number): Promise<Outcome> {
+/** Has a process of its own read, or unpack, generated and mutated archives until there were enough, or the time is over. */
+export async function fuzz(
+  program: "reader" | "extractor",
+  seed: number,
+  cases: number,
+  seconds: number,
+): Promise<Outcome> {
   const endsAt = performance.now() + seconds * 1000;
   // Node.js lets what is young and dead grow to 48 MiB before it looks: what is measured shall be what is held.
-  const args = ["--max-semi-space-size=4", join(repositoryRoot(), ".build/test/fuzz/reader.js")];
+  const args = ["--max-semi-space-size=4", join(repositoryRoot(), `.build/test/fuzz/${program}.js`)];
   const reader = spawn(process.execPath, args, {
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -19,7 +26,7 @@ export async function fuzz(seed: number, cases: number, seconds: number): Promis
   // What it died of shows in how it exits.
   reader.stdin.on("error", () => {});
   let count = 0;
-  for await (const archive of generated(seed)) {
+  for (const archive of generated(seed, program === "reader" ? archives(await seeds()) : diffs)) {
     if (count >= cases || performance.now() >= endsAt || reader.exitCode !== null) break;
     count += 1;
     const length = Buffer.alloc(4);

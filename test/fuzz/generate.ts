@@ -1,17 +1,21 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { storedAsZstd } from "../fixtures/zstd-frame.js";
-import { archives, seeds } from "./archives.js";
 import { Dice, mutated } from "./mutate.js";
 import { type RawMember, rawTar } from "./raw-tar.js";
+
+/** An archive as it is written. */
+interface RawArchive {
+  readonly members: RawMember[];
+  readonly emptyBlocks: number;
+}
 
 const BATCH = 200;
 const MUTANTS = 8;
 
 /** Generated archives, each with mutants of it, without end; the same ones for the same seed. */
-export async function* generated(seed: number): AsyncGenerator<Buffer, void, undefined> {
+export function* generated(seed: number, arbitrary: fc.Arbitrary<RawArchive>): Generator<Buffer, void, undefined> {
   const dice = new Dice(seed);
-  const arbitrary = archives(await seeds());
   for (let batch = 0; ; batch += 1) {
     for (const { members, emptyBlocks } of fc.sample(arbitrary, { numRuns: BATCH, seed: seed + batch })) {
       const archive = rawTar(members, emptyBlocks);

@@ -5,6 +5,7 @@ import { archiveEntries } from "../../src/checkpoint/archive/entries.js";
 import { limitsOf } from "../../src/checkpoint/archive/limits.js";
 import { isContainerdError } from "../../src/errors.js";
 import type { TarEntryType } from "../../src/tar/member.js";
+import { archives, seeds } from "./archives.js";
 import { generated } from "./generate.js";
 
 /** What three readers made of many archives. */
@@ -36,7 +37,7 @@ const letters: { readonly [T in TarEntryType]: string } = {
 export async function compareListings(bsdtar: string, path: string, seed: number, count: number): Promise<Comparison> {
   const comparison: Comparison = { archives: 0, accepted: 0, members: 0, differences: [] };
   try {
-    for await (const archive of generated(seed)) {
+    for (const archive of generated(seed, archives(await seeds()))) {
       if (comparison.archives >= count) break;
       comparison.archives += 1;
       const ours = await ourListing(archive);

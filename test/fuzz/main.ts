@@ -6,9 +6,11 @@ import { prepareArchiveTools } from "../../lab/archive-tools.js";
 import { fuzz } from "./fuzz.js";
 import { compareListings } from "./listing.js";
 
+const MOST_MIB = 128;
 const { values } = parseArgs({
   options: {
     cases: { type: "string", default: "120000" },
+    diffs: { type: "string", default: "100000" },
     listings: { type: "string", default: "20000" },
     seed: { type: "string" },
   },
@@ -17,9 +19,14 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 const say = (line: string) => process.stdout.write(`${line}\n`);
 say(`seed ${seed}`);
 
-const outcome = await fuzz(seed, Number(values.cases), Number.POSITIVE_INFINITY);
-say(`read: ${JSON.stringify(outcome, undefined, 1)}`);
-if (outcome.faults.length > 0) process.exitCode = 1;
+for (const [program, cases] of [
+  ["reader", values.cases],
+  ["extractor", values.diffs],
+] as const) {
+  const outcome = await fuzz(program, seed, Number(cases), Number.POSITIVE_INFINITY);
+  say(`${program}: ${JSON.stringify(outcome, undefined, 1)}`);
+  if (outcome.faults.length > 0 || outcome.peakRssMiB >= MOST_MIB) process.exitCode = 1;
+}
 
 const directory = await mkdtemp(join(tmpdir(), "listing-"));
 try {

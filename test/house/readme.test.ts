@@ -6,7 +6,7 @@ import { repositoryRoot } from "../../lab/repository.js";
 import { errorFor } from "../../src/errors.js";
 import { readManifest } from "./entries.js";
 
-const documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+const documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "PERFORMANCE.md", "CHANGELOG.md"];
 const MOST_LINES_OF_CODE = 12;
 
 /** npm's own; they are not among the scripts. */
