@@ -1,13 +1,23 @@
 import { createReadStream } from "node:fs";
 import { writeBlob } from "containerd-client/content";
+import { type Digest, isDigest } from "containerd-client/oci";
 import { program } from "../program.js";
 
 const CHUNK_BYTES = 1024 * 1024;
 
-/** PATH DIGEST SIZE LEASE: stores a file as a blob. */
-await program(async (client, [path = "", digest, size, id = ""]) => {
+/** PATH DIGEST SIZE LEASE told|untold: stores a file as a blob, of which the daemon is told beforehand what it will be, or afterwards. */
+await program(async (client, [path = "", digest, size, id = "", how]) => {
+  if (!isDigest(digest)) throw new Error(`no digest: ${digest}`);
   const source = createReadStream(path, { highWaterMark: CHUNK_BYTES });
-  const blob = await writeBlob(client.content, source, { mediaType: "application/octet-stream" }, { lease: { id } });
-  if (blob.digest !== digest || blob.size !== Number(size)) throw new Error(`stored ${blob.digest}, not ${digest}`);
-  return { bytes: blob.size };
+  const call = { lease: { id } };
+  if (how === "untold") {
+    const blob = await writeBlob(client.content, source, { mediaType: "application/octet-stream" }, call);
+    if (blob.digest !== digest || blob.size !== Number(size)) throw new Error(`stored ${blob.digest}, not ${digest}`);
+    return { bytes: blob.size };
+  }
+  const expected: Digest = digest;
+  await using writer = await client.content.writer("bench-ours", { size: Number(size), expected, ...call });
+  for await (const chunk of source) await writer.write(chunk);
+  const { size: bytes } = await writer.commit();
+  return { bytes };
 });

@@ -6,6 +6,7 @@ import { atLeast, type Row } from "../row.js";
 
 const STREAM = "write 1 GiB with commit";
 const TUNED = "write 1 GiB with commit, 4 × 1 MiB in flight";
+const UNTOLD = "write 1 GiB with commit, digest not known before";
 const PROCESS = "write 1 GiB with commit, whole process";
 const GO = "Go WriteBlob from a file";
 const GO_TUNED = "Go, tuned by hand";
@@ -18,6 +19,7 @@ export const write: Row = {
     { what: STREAM, unit: "MB/s", peer: GO, goal: atLeast(2.5) },
     { what: PROCESS, unit: "MB/s", peer: CTR, goal: atLeast(2.5) },
     { what: TUNED, unit: "MB/s", peer: GO_TUNED, goal: atLeast(0.9) },
+    { what: UNTOLD, unit: "MB/s", peer: GO },
   ],
   async run(bench) {
     const blob = await blobFile(bench, bench.mebibytes(1024, 64));
@@ -25,17 +27,21 @@ export const write: Row = {
     const clocked = (what: string, peer?: string) => (ran: Ran) =>
       bench.figures.add(what, rate(ran.output["ms"]), peer);
     const ours = () =>
-      written(bench, blob, (args) => bench.ours("write", args)).then((ran) => {
+      written(bench, blob, (args) => bench.ours("write", [...args, "told"])).then((ran) => {
         for (const what of [STREAM, TUNED]) clocked(what)(ran);
         bench.figures.add(PROCESS, rate(ran.wallMs));
       });
-    const go = () => written(bench, blob, (args) => bench.go("write", args)).then(clocked(STREAM, GO));
+    const untold = () => written(bench, blob, (args) => bench.ours("write", [...args, "untold"])).then(clocked(UNTOLD));
+    const go = () =>
+      written(bench, blob, (args) => bench.go("write", args)).then((ran) => {
+        for (const what of [STREAM, UNTOLD]) clocked(what, GO)(ran);
+      });
     const tuned = () => written(bench, blob, (args) => bench.go("write-tuned", args)).then(clocked(TUNED, GO_TUNED));
     const ctr = async () => {
       const { wallMs } = await written(bench, blob, () => ingest(bench, blob));
       bench.figures.add(PROCESS, rate(wallMs), CTR);
     };
-    await interleaved(bench.rounds(5), bench.hasGo ? [ours, tuned, go, ctr] : [ours, ctr]);
+    await interleaved(bench.rounds(5), bench.hasGo ? [ours, tuned, go, untold, ctr] : [ours, untold, ctr]);
     await rm(blob.path);
   },
 };
