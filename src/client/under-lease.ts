@@ -1,4 +1,5 @@
 import type { CallOptions } from "../call-options.js";
+import { withDeadline } from "../content/deadline.js";
 import { errorFor, isContainerdError } from "../errors.js";
 import type { Digest } from "../oci/digest.js";
 import { CleanUp, type Undo } from "./clean-up.js";
@@ -8,6 +9,10 @@ import { operationsHere, ownOwner } from "./recovery/owner.js";
 import type { Services } from "./services.js";
 
 const LEASE_MS = 60_000;
+// The caller waits for it; what a silent daemon did not do by then is done when it speaks again.
+const PATIENCE = { tryMs: 5_000, laterRestMs: 1_000 };
+// A caller who gave up does not wait for a silent daemon.
+const HEARD_MS = 300;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** One piece of work whose content and snapshots a lease keeps, and what to undo should it fail. */
@@ -38,7 +43,7 @@ export async function underLease<T>(
   const id = newOperationId(name);
   const own = call.lease === undefined;
   const lease = call.lease ?? { id };
-  const cleanUp = new CleanUp();
+  const cleanUp = new CleanUp(PATIENCE);
   const leased: LeasedWork = {
     id,
     call: { ...call, lease },
@@ -51,10 +56,8 @@ export async function underLease<T>(
     onFailure: (what, undo) => cleanUp.onFailure(what, undo),
   };
   operationsHere.add(id);
-  if (own) cleanUp.atEnd(`lease ${id}`, (end, failed) => services.leases.delete(lease, { ...end, sync: failed }));
   try {
-    // Not with the caller's signal: a lease whose making was given up may be there all the same.
-    if (own) await services.leases.create({ id, labels: workLabels(id, name), timeoutMs: LEASE_MS });
+    if (own) await makeLease(services, id, workLabels(id, name), cleanUp, call.signal);
     call.signal?.throwIfAborted();
     const result = await work(leased);
     // A lease that outlives its work expires by itself.
@@ -88,17 +91,15 @@ export async function holdContent(
   const id = newOperationId(name);
   const lease = { id };
   const { signal, timeoutMs } = call;
-  const cleanUp = new CleanUp();
+  const cleanUp = new CleanUp(PATIENCE);
   operationsHere.add(id);
-  cleanUp.atEnd(`lease ${id}`, (end) => services.leases.delete(lease, end));
   const end = async (failed: boolean): Promise<readonly string[]> => {
     const left = await cleanUp.run(failed);
     operationsHere.delete(id);
     return left;
   };
   try {
-    // Not with the caller's signal: a lease whose making was given up may be there all the same.
-    await services.leases.create({ id, labels: workLabels(id, name, partial), timeoutMs: LEASE_MS });
+    await makeLease(services, id, workLabels(id, name, partial), cleanUp, signal);
     signal?.throwIfAborted();
   } catch (reason) {
     throw withLeftovers(reason, await end(true));
@@ -109,6 +110,41 @@ export async function holdContent(
     // A lease that outlives its work expires by itself.
     [Symbol.asyncDispose]: async () => void (await end(false)),
   };
+}
+
+/**
+ * Makes a lease that goes when the work ends. The caller's signal ends the wait and not the call: a lease whose making was given up may
+ * be there all the same, and it goes only once that is known.
+ */
+async function makeLease(
+  { leases }: Pick<Services, "leases">,
+  id: string,
+  labels: Record<string, string>,
+  cleanUp: CleanUp,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const made = leases.create({ id, labels, timeoutMs: LEASE_MS });
+  const known = made.then(
+    () => {},
+    () => {},
+  );
+  cleanUp.atEnd(`lease ${id}`, async (end, failed) => {
+    await withDeadline(`Making lease ${id}`, { timeoutMs: HEARD_MS }, ({ signal }) =>
+      Promise.race([known, aborted(signal, known)]),
+    );
+    await leases.delete({ id }, { ...end, sync: failed });
+  });
+  await Promise.race([made, aborted(signal, known)]);
+}
+
+/** Rejects when the signal says so; never, when what it is waited for with is over before. */
+function aborted(signal: AbortSignal | undefined, over: Promise<void>): Promise<never> {
+  return new Promise((_, reject) => {
+    const give = () => reject(signal?.reason as Error);
+    signal?.addEventListener("abort", give, { once: true });
+    void over.then(() => signal?.removeEventListener("abort", give));
+  });
 }
 
 /** Labels of a lease by which others see whose work it belongs to. */

@@ -10,11 +10,10 @@ import { randomFrom } from "./random.js";
 import type { Scene } from "./scene.js";
 
 const HANG_MS = DEADLINE_MS + 4_000;
-/** The lease it works under is waited for by a deadline of its own, and so is its end. */
-const MENDS_HANG_MS = 130_000;
+/** What it made is undone first, and each thing has some seconds for that. */
+const MENDS_HANG_MS = 20_000;
 /** These cost time, a stall the whole deadline: they are the rarest. */
 const SLOW = 0.02;
-const MENDS_SLOW = 0.002;
 const SLOW_HOWS: readonly Cut[] = ["stall", "throttle"];
 const HOWS: readonly Cut[] = ["close", "reset", "half-close"];
 
@@ -38,7 +37,7 @@ export async function* cut(scene: Scene, cases: number, seed: number = Date.now(
       if (!(await (await call.make(uncut))(client))) throw new Error(`${call.name} does nothing even without a cut`);
       const { up, down } = { ...relay.passed };
       for (let nth = 0; nth < Math.ceil(cases / calls.length); nth++) {
-        const at = randomCut(random, { up, down }, call.mends === true ? MENDS_SLOW : SLOW);
+        const at = randomCut(random, { up, down });
         relay.cutAt({ ...at, once: call.mends ?? false });
         const trouble = await attempt(relay, client, call, at.how);
         const name = `${call.name}, ${at.how} at byte ${at.byte} ${at.direction} (seed ${seed})`;
@@ -57,14 +56,10 @@ export async function* cut(scene: Scene, cases: number, seed: number = Date.now(
 }
 
 /** Somewhere in what such a call sends and gets, in some manner. */
-export function randomCut(
-  random: () => number,
-  { up, down }: { readonly up: number; readonly down: number },
-  slow: number = SLOW,
-): CutAt {
+export function randomCut(random: () => number, { up, down }: { readonly up: number; readonly down: number }): CutAt {
   const direction = random() < 0.5 ? "up" : "down";
   const byte = Math.floor(random() * (direction === "up" ? up : down));
-  const hows = random() < slow ? SLOW_HOWS : HOWS;
+  const hows = random() < SLOW ? SLOW_HOWS : HOWS;
   return { direction, byte, how: hows[Math.floor(random() * hows.length)] ?? "close" };
 }
 
