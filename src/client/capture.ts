@@ -1,6 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
 import { type CheckpointPlan, type CheckpointWay, criuEnds } from "../checkpoint/plan.js";
-import { InternalError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import { type Dump, dumpTask } from "./dump.js";
@@ -31,7 +29,7 @@ export interface Captured {
 const EXIT_MS = 30_000;
 
 /**
- * Captures memory and writable layer inside one pause, both at once. Without an exit the pause ends here, before what lies in a
+ * Captures memory and then the writable layer inside one pause. Without an exit the pause ends here, before what lies in a
  * directory is packed; with one it lasts until the checkpoint is registered.
  */
 export async function capture(
@@ -106,28 +104,13 @@ async function dumpAndCaptureRW(
   { captureRW, directory }: CapturePrepared,
   operation: Operation,
 ): Promise<{ readonly packRW: PackRW | undefined; readonly dump: Dump | undefined }> {
-  const stop = new AbortController();
-  const signals = [operation.call.signal, stop.signal].filter((signal) => signal !== undefined);
-  const call = { ...operation.call, signal: AbortSignal.any(signals) };
-  const dumping = target.parts.task
-    ? dumpTask(services, target, plan.criu, criuEnds(plan), directory, call)
-    : Promise.resolve(undefined);
-  // Starting a program stops this one for a moment: the dump is on its way before that.
-  const capturing = captureRW === undefined ? Promise.resolve(undefined) : turn().then(() => captureRW(call));
-  // One half failing makes the other pointless; but the pause may only end when neither is at work any more.
-  for (const half of [dumping, capturing]) half.catch(() => stop.abort());
-  const settled = await Promise.allSettled([dumping, capturing]);
-  operation.call.signal?.throwIfAborted();
-  throwFirst(settled, stop.signal);
-  return { packRW: await capturing, dump: await dumping };
-}
-
-function throwFirst(settled: readonly PromiseSettledResult<unknown>[], stopped: AbortSignal): void {
-  const failures = settled.filter((half) => half.status === "rejected").map((half): unknown => half.reason);
-  // What failed because we stopped it is not the cause.
-  const cause = failures.find((reason) => reason !== stopped.reason) ?? failures[0];
-  if (cause instanceof Error) throw cause;
-  if (failures.length > 0) throw new InternalError("Capturing the container failed", { cause });
+  const { call } = operation;
+  const dump = target.parts.task
+    ? await dumpTask(services, target, plan.criu, criuEnds(plan), directory, call)
+    : undefined;
+  call.signal?.throwIfAborted();
+  // Not at the same time: to look below mounts criu makes directories in the container's /tmp and takes them away again.
+  return { packRW: await captureRW?.(call), dump };
 }
 
 /** The frozen task gets its SIGKILL first: when the freeze ends it dies before it runs another instruction. */
