@@ -15,10 +15,10 @@ export interface Listener {
 
 type Handlers = ReturnType<typeof routeHandlers>;
 
-// As containerd's own limit, and the windows of our own client.
+// As containerd's own limit, and the window of our own client. That of the connection stays as it is: with a larger one a
+// session of Node.js stands still when dozens of calls come with 20 KiB each.
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 const STREAM_WINDOW = 4 * 1024 * 1024;
-const CONNECTION_WINDOW = 16 * 1024 * 1024;
 /** What a call has to end by itself when the socket closes. */
 const GRACE_MS = 1_000;
 const MOST_PATH_BYTES = process.platform === "linux" ? 107 : 103;
@@ -47,7 +47,6 @@ export async function listen(path: string, routes: readonly Route[], end: AbortS
   });
   server.on("session", (session) => {
     sessions.add(session);
-    session.setLocalWindowSize(CONNECTION_WINDOW);
     session.on("error", () => session.destroy());
     session.once("close", () => sessions.delete(session));
   });
