@@ -10,7 +10,7 @@ import type { CheckpointImage } from "../checkpoint/description.js";
 import type { Checkpoint } from "../checkpoint/document.js";
 import { withDeadline } from "../content/deadline.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { readFileChunks, writeWholeFile } from "./archive-file.js";
+import { readFileChunks, writeArchiveFile } from "./archive-file.js";
 import { imageOfConfig, imageOnChain } from "./base-image.js";
 import { type CheckpointSource, resolveCheckpoint } from "./checkpoint-source.js";
 import { type RegisterImagesOptions, registerImages } from "./image-import.js";
@@ -68,7 +68,11 @@ export async function exportCheckpoint(
     await hold.keep(checkpoint.target.digest);
     const baseImage = options.baseImage ?? (await baseImageOf(services, checkpoint, call));
     if (baseImage !== undefined) await hold.keep(baseImage.digest);
-    await writeWholeFile(to, partial, exportArchive(checkpoint, services.content, { ...options, ...call, baseImage }));
+    await writeArchiveFile(
+      to,
+      partial,
+      exportArchive(checkpoint, services.content, { ...options, ...call, baseImage }),
+    );
   });
 }
 

@@ -1,6 +1,6 @@
 import type { CallOptions } from "../call-options.js";
 import { type ExportArchiveOptions, exportArchive } from "../content/archive/export.js";
-import { writeWholeFile } from "./archive-file.js";
+import { writeArchiveFile } from "./archive-file.js";
 import type { Image } from "./image.js";
 import { type ImageSelection, wantedPlatforms, withBaseImages } from "./image-travel.js";
 import { partialPath } from "./partial-file.js";
@@ -36,7 +36,7 @@ export async function exportImagesToFile(
 ): Promise<void> {
   const partial = partialPath(path);
   await using hold = await holdContent(services, "export", options, partial);
-  await writeWholeFile(path, partial, exportHeld(services, hold, refs, options));
+  await writeArchiveFile(path, partial, exportHeld(services, hold, refs, options));
 }
 
 async function* exportHeld(

@@ -1,5 +1,5 @@
-import { open } from "node:fs/promises";
 import { join } from "node:path";
+import { openPlain } from "../content/layout/files.js";
 import type { Provider, Range } from "../content/store.js";
 import { MAX_DOCUMENT_SIZE } from "../oci/json.js";
 import { verifyBytes } from "../oci/verify.js";
@@ -30,7 +30,7 @@ export function visibleBlobs(services: Services): Provider {
 
 /** A part of a file; `undefined` when the file ends before that. */
 async function readPart(path: string, { offset = 0, length = 0 }: Range): Promise<Uint8Array | undefined> {
-  const file = await open(path, "r");
+  const file = await openPlain(path);
   try {
     const bytes = Buffer.alloc(length);
     const { bytesRead } = await file.read(bytes, 0, length, offset);

@@ -1,8 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DeletedPaths } from "../checkpoint/rootfs/deleted-paths.js";
 import { deletedPath } from "../checkpoint/rootfs/rootfs-path.js";
 import { during } from "../content/layout/file-errors.js";
+import { writeWholeFile } from "../content/layout/whole-file.js";
 import { changesBetween } from "../tree/changes.js";
 import { DirectoryTree } from "../tree/directory-tree.js";
 import { writeMembers } from "../tree/layer.js";
@@ -13,7 +15,6 @@ import { listedChanges } from "./listed-changes.js";
 import { overlayChanges } from "./overlay-changes.js";
 import type { RootfsDiffSource } from "./rootfs-change.js";
 import type { Unkept } from "./unkept.js";
-import { writeWholeFile } from "./whole-file.js";
 
 /** What came of packing the changes of a root filesystem. */
 export interface CreatedRootfsDiff {
@@ -58,12 +59,12 @@ export async function createRootfsDiff(source: RootfsDiffSource, destination: st
     if (nodes.size > 0) {
       const changes = [...nodes].map(([path, node]) => ({ path, node }));
       await during(`write ${ROOTFS_DIFF}`, () =>
-        writeWholeFile(join(destination, ROOTFS_DIFF), writeMembers(changes, tree)),
+        writeBeside(join(destination, ROOTFS_DIFF), writeMembers(changes, tree)),
       );
       written.push(ROOTFS_DIFF);
     }
     if (gone.length > 0) {
-      await writeWholeFile(join(destination, DELETED_FILES), once(Buffer.from(JSON.stringify(gone))));
+      await writeBeside(join(destination, DELETED_FILES), once(Buffer.from(JSON.stringify(gone))));
       written.push(DELETED_FILES);
     }
   } catch (reason) {
@@ -96,4 +97,8 @@ function goneFor(deleted: readonly string[], nodes: ReadonlyMap<string, Surveyed
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   yield bytes;
+}
+
+function writeBeside(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  return writeWholeFile(path, `${path}.${randomBytes(6).toString("hex")}.partial`, chunks);
 }

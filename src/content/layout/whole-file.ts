@@ -1,12 +1,13 @@
-import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { during } from "../content/layout/file-errors.js";
-import { syncDirectory, writeAt } from "../content/layout/files.js";
+import { during } from "./file-errors.js";
+import { syncDirectory, writeAt } from "./files.js";
 
-/** Writes a file that appears under its name when it is whole and on the disk, in place of what was there. Only its owner may read it. */
-export async function writeWholeFile(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  const partial = `${path}.${randomBytes(6).toString("hex")}.partial`;
+/**
+ * Writes a file that appears under its name when it is whole and on the disk, in place of what was there. Until then it lies at
+ * `partial` beside it. Only its owner may read it: it may hold the memory of a process.
+ */
+export async function writeWholeFile(path: string, partial: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   await during(`write ${path}`, async () => {
     try {
       await using file = await open(partial, "wx", 0o600);
