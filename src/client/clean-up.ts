@@ -168,7 +168,7 @@ function tryLater(undos: readonly Undo[], restMs: number, end: number): void {
 }
 
 /** Whether there was no answer, so that there may be one later. */
-function isSilence(reason: unknown): boolean {
+export function isSilence(reason: unknown): boolean {
   return isContainerdError(reason, "unavailable") || isContainerdError(reason, "deadline_exceeded");
 }
 

@@ -165,9 +165,12 @@ export class Operation {
     await this.#watch?.hold();
   }
 
-  /** To be called before criu ends the task: from then on the lease keeps what cannot be had again, whoever cleans up. */
-  async announceEnd(task: Task): Promise<void> {
-    await this.#services.leases.addResource(this.lease, intentResource({ kind: "ended", pid: task.pid }), this.call);
+  /**
+   * To be called before criu ends the task, as `ended`: from then on the lease keeps what cannot be had again, whoever cleans up; and
+   * before its memory goes through the daemon's own directory, as `temporary`.
+   */
+  async announce(kind: "ended" | "temporary", { pid }: Task): Promise<void> {
+    await this.#services.leases.addResource(this.lease, intentResource({ kind, pid }), this.call);
   }
 
   /** From now on a failure leaves the lease behind, until it expires: what it holds cannot be had again. */
