@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, it } from "node:test";
+import { STRAY_DUMP } from "../../src/client/recovery/stray-dumps.js";
 import { type Client, type Container, connect, streamIO } from "../../src/index.js";
 import { TEMPORARY } from "../faults/auditor.js";
 import { sceneDaemon } from "../faults/scene.js";
@@ -44,6 +45,9 @@ describeOnEachDaemon(
       return { address, namespace: client.namespace, id: container.id, ref: "cp:1", guardian: false, ...more };
     };
 
+    /** Containerd before 1.7 does not, and what is in its temporary directory cannot be looked at. */
+    const saysWhereItIs = async () => (await client.introspection.server()).pid !== undefined;
+
     const cases: readonly Partial<ChildWork>[] = [
       { dieIn: "prepare" },
       { dieIn: "prepare", afterMs: 20 },
@@ -68,7 +72,8 @@ describeOnEachDaemon(
           removed.some((what) => what.startsWith("lease containerd-client-")),
           removed.join("\n"),
         );
-        assert.deepEqual({ kept, onHost }, { kept: [], onHost: [] });
+        const told = one.way === "daemon" && !(await saysWhereItIs()) ? [STRAY_DUMP] : [];
+        assert.deepEqual({ kept, onHost }, { kept: [], onHost: told });
         // Death may come after the image was made: then it is whole.
         await client.images.delete("cp:1", { sync: true }).catch(() => {});
       });
@@ -109,6 +114,7 @@ describeOnEachDaemon(
     });
 
     it("removes the memory that the daemon left in its temporary directory for one who died, and no other", async () => {
+      await daemon().inBox("sh", ["-c", `rm -rf ${TEMPORARY}/*`]);
       const { container: other } = await start(client, "s2");
       const inBox = (script: string) => daemon().inBox("sh", ["-c", script]);
       const dumpOf = async (id: string, serial: number): Promise<string> => {
@@ -126,7 +132,7 @@ describeOnEachDaemon(
       await inBox(`cp -a ${left} ${open}; chmod 755 ${open}; cp -a ${left} ${named}; chmod 700 ${left} ${others}`);
       const { operations, removed, onHost } = await client.sweep();
       assert.equal(operations.length, 1);
-      const seen = (await client.introspection.server()).pid !== undefined;
+      const seen = await saysWhereItIs();
       assert.deepEqual(
         removed.filter((what) => what.startsWith("directory ")),
         seen ? [`directory ${left}`] : [],
