@@ -2,7 +2,7 @@ import { WriteAction } from "../api/services/content/v1/content_pb.js";
 import { DataLossError, FailedPreconditionError, InternalError, isAlreadyExists } from "../errors.js";
 import type { Labels } from "../oci/descriptor.js";
 import { type Digest, parseDigest } from "../oci/digest.js";
-import { Outgoing } from "./outgoing.js";
+import { RemoteBuffers } from "./remote-buffers.js";
 import type { RemoteWriteStream } from "./remote-stream.js";
 import type { CommitOptions, Info, Writer } from "./store.js";
 
@@ -21,14 +21,14 @@ export interface RemoteWriterStart {
 /** An ingest at the daemon. */
 export class RemoteWriter implements Writer {
   readonly #start: RemoteWriterStart;
-  readonly #outgoing: Outgoing;
+  readonly #buffers: RemoteBuffers;
   #closed = false;
   /** Calls take effect one after the other, whether or not the caller waits. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(start: RemoteWriterStart) {
     this.#start = start;
-    this.#outgoing = new Outgoing(start.stream, start.offset, start.size);
+    this.#buffers = new RemoteBuffers(start.stream, start.offset, start.size);
   }
 
   get ref(): string {
@@ -36,16 +36,16 @@ export class RemoteWriter implements Writer {
   }
 
   get offset(): number {
-    return this.#outgoing.offset;
+    return this.#buffers.offset;
   }
 
   write(chunk: Uint8Array): Promise<void> {
-    return this.#next(() => this.#outgoing.append(chunk));
+    return this.#next(() => this.#buffers.append(chunk));
   }
 
   /** There is no other size to cut to. */
   truncate(_size: 0): Promise<void> {
-    return this.#next(() => this.#outgoing.truncate());
+    return this.#next(() => this.#buffers.truncate());
   }
 
   commit(options: CommitOptions = {}): Promise<Info> {
@@ -62,15 +62,15 @@ export class RemoteWriter implements Writer {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#outgoing.send();
+    this.#buffers.send();
     await this.#start.stream.close();
   }
 
   async #commit(options: CommitOptions): Promise<Info> {
     const { stream, keep } = this.#start;
-    const { offset } = this.#outgoing;
+    const { offset } = this.#buffers;
     const { size = this.#start.size ?? offset, expected = this.#start.expected, labels = {} } = options;
-    this.#outgoing.send();
+    this.#buffers.send();
     await stream.settled();
     if (size === 0 && offset > 0) {
       // On the wire 0 means that the size is not known.

@@ -11,7 +11,7 @@ const MOST_BUFFERS = 4;
  * Bytes on their way to an ingest. They are copied into a few buffers, so that whoever wrote them need not wait for the daemon, and small
  * writes share a message. A buffer is filled again when the daemon has answered; while it has answered all, nothing is held back.
  */
-export class Outgoing {
+export class RemoteBuffers {
   readonly #stream: RemoteWriteStream;
   /** What the ingest will hold, when that is known. */
   readonly #size: number;
