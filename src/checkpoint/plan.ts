@@ -118,7 +118,8 @@ export function withCheckpointTaskExit(): CheckpointOption {
  * Says how memory and files go into the daemon's store. With no word about it that is through a `directory` wherever this
  * process may write to the daemon's root: the pause is then hardly longer than criu needs, and the disk holds the memory twice
  * for a while. Else, and where criu itself must end the task, it is the way of the `daemon`. `cost.way` tells which it was; to
- * ask for `directory` is to fail, before anything is frozen, where there is none.
+ * ask for `directory` is to fail, before anything is frozen, where there is none. In the way of the `daemon` memory passes through
+ * containerd's temporary directory; what stays there when a caller goes away meanwhile is swept, on the daemon's machine.
  */
 export function withCheckpointWay(way: CheckpointWay): CheckpointOption {
   return (plan) => {

@@ -1,11 +1,14 @@
 import { type CheckpointPlan, type CheckpointWay, criuEnds } from "../checkpoint/plan.js";
+import { FailedPreconditionError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
+import { isSilence } from "./clean-up.js";
 import { type Dump, dumpTask } from "./dump.js";
 import { freeze, type Pause } from "./freeze.js";
 import type { Operation } from "./operation.js";
 import type { CapturePrepared, PackRW } from "./prepare-capture.js";
 import type { Progress } from "./progress.js";
+import { removeStrayDumps, STRAY_DUMP } from "./recovery/stray-dumps.js";
 import type { Services } from "./services.js";
 import type { Task } from "./task.js";
 import { together } from "./together.js";
@@ -40,8 +43,19 @@ export async function capture(
   operation: Operation,
   progress: Progress,
 ): Promise<Captured> {
-  if (criuEnds(plan) && target.task !== undefined) await operation.announceEnd(target.task);
+  const { task } = target;
+  const throughDaemon = task !== undefined && target.parts.task && prepared.directory === undefined;
+  if (criuEnds(plan) && task !== undefined) await operation.announce("ended", task);
+  if (throughDaemon) await operation.announce("temporary", task);
   const { criuOptions } = prepared;
+  const subject = { containerId: target.record.id, startedAt: new Date() };
+  let cutOff = false;
+  // Registered before the pause, so that the task runs again by then.
+  operation.onFailure(STRAY_DUMP, async (call) => {
+    if (!cutOff || !throughDaemon) return;
+    if ((await removeStrayDumps(services, subject, call)) === undefined)
+      throw new FailedPreconditionError("it has the task's memory, and only a process there can remove it");
+  });
   const pause = await freeze(
     services,
     target,
@@ -92,6 +106,9 @@ export async function capture(
         return pause.ms();
       },
     };
+  } catch (reason) {
+    cutOff = operation.call.signal?.aborted === true || isSilence(reason);
+    throw reason;
   } finally {
     stopWatching();
   }

@@ -256,12 +256,15 @@ async function register(
     ...(plan.exit ? endingLabels(repetition, target.task?.pid) : {}),
   };
   let registered = false;
-  // The record may have been made although its reply was lost: then the call failed, and the record must not stay.
-  operation.onFailure(`image ${ref}`, async (call) => {
-    if (registered || (await services.images.get(ref, call)).target.digest !== descriptor.digest) return;
-    await services.images.delete(ref, { ...call, sync: true });
-  });
-  await operation.whole((call) => services.images.create(ref, descriptor, { ...call, labels }));
+  await operation.make(
+    `image ${ref}`,
+    (call) => services.images.create(ref, descriptor, { ...call, labels }),
+    // The record may have been made although its reply was lost: then the call failed, and the record must not stay.
+    async (call) => {
+      if (registered || (await services.images.get(ref, call)).target.digest !== descriptor.digest) return;
+      await services.images.delete(ref, { ...call, sync: true });
+    },
+  );
   registered = true;
   const pausedMs = await captured.release(plan.exit);
   operation.enter("done");

@@ -135,10 +135,16 @@ async function make(
   const { call } = leased;
   await unpackImage(services, image.manifest, { snapshotter, platform: image.config, onProgress }, call);
   await prepareSnapshot(services, plan, leased);
-  leased.onFailure(`container ${id}`, (undo) => removeOwnRecord(services, plan, leased.id, undo));
   const { imageName, runtime, spec } = plan;
-  return leased.whole((made) =>
-    services.containers.register({ id, image: imageName, runtime, snapshotter, snapshotKey: id, spec, labels }, made),
+  const record = { id, image: imageName, runtime, snapshotter, snapshotKey: id, spec, labels };
+  let made: Container | undefined;
+  return leased.make(
+    `container ${id}`,
+    async (whole) => {
+      made = await services.containers.register(record, whole);
+      return made;
+    },
+    (undo) => (made === undefined ? removeOwnRecord(services, plan, leased.id, undo) : made.delete(undo)),
   );
 }
 
@@ -148,12 +154,15 @@ async function prepareSnapshot(
   leased: LeasedWork,
 ): Promise<void> {
   const snapshots = services.snapshots(snapshotter);
-  leased.onFailure(`snapshot ${id}`, async (undo) => {
-    if (await isOurs(services, snapshotter, id, leased.id, undo)) await snapshots.remove(id, undo);
-  });
+  const labels = { [OWNER_LABEL]: leased.id };
   try {
-    const labels = { [OWNER_LABEL]: leased.id };
-    await leased.whole((call) => snapshots.prepare(id, image.chainId, { ...call, labels }));
+    await leased.make(
+      `snapshot ${id}`,
+      (call) => snapshots.prepare(id, image.chainId, { ...call, labels }),
+      async (undo) => {
+        if (await isOurs(services, snapshotter, id, leased.id, undo)) await snapshots.remove(id, undo);
+      },
+    );
   } catch (reason) {
     if (isAlreadyExists(reason))
       throw taken(services, id, `snapshotter ${snapshotter} has a snapshot of that name`, reason);

@@ -2,7 +2,7 @@ import { type ImageNaming, type NamedTarget, nameImages } from "../content/archi
 import { type ImportArchiveOptions, importArchive } from "../content/archive/import.js";
 import { withDeadline } from "../content/deadline.js";
 import { orUndefined } from "../content/found.js";
-import { AlreadyExistsError, InvalidArgumentError, isAlreadyExists } from "../errors.js";
+import { AlreadyExistsError, InvalidArgumentError } from "../errors.js";
 import type { Labels } from "../oci/descriptor.js";
 import type { Image } from "./image.js";
 import { type ImageSelection, wantedPlatforms } from "./image-travel.js";
@@ -97,20 +97,16 @@ async function register(
 ): Promise<Image> {
   if (before?.target.digest === target.digest && labels === undefined) return before;
   // The record may have been made although its reply was lost: then the call failed, and the record must not stay.
-  let isOthers = false;
-  leased.onFailure(`image ${name}`, async (call) => {
-    if (isOthers || (await services.images.get(name, call)).target.digest !== target.digest) return;
-    if (before === undefined) await services.images.delete(name, { ...call, sync: true });
-    else await services.images.update(name, { target: before.target }, call);
-  });
-  try {
-    return await leased.whole((call) =>
+  return leased.make(
+    `image ${name}`,
+    (call) =>
       before === undefined
         ? services.images.create(name, target, { ...call, labels })
         : services.images.update(name, { target, labels }, call),
-    );
-  } catch (reason) {
-    isOthers = isAlreadyExists(reason);
-    throw reason;
-  }
+    async (call) => {
+      if ((await services.images.get(name, call)).target.digest !== target.digest) return;
+      if (before === undefined) await services.images.delete(name, { ...call, sync: true });
+      else await services.images.update(name, { target: before.target }, call);
+    },
+  );
 }

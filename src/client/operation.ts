@@ -12,7 +12,6 @@ import { settleRivals } from "./recovery/rivals.js";
 import type { Services } from "./services.js";
 import type { Task } from "./task.js";
 
-const LEASE_MS = 60_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 // What cleaning up may take after the deadline.
 const AFTER_DEADLINE_MS = 5 * 60_000;
@@ -99,15 +98,12 @@ export class Operation {
   }
 
   /**
-   * Makes one short call that the caller's signal does not reach: one given up half-way may still be carried out after it
-   * was undone. The signal is looked at afterwards.
+   * Makes something by one short call that the caller's signal does not reach, to be undone when the operation fails: one given up
+   * half-way may still be carried out after it was undone. The signal ends the wait. `what` names it should undoing it fail.
    */
-  async whole<T>(make: (call: CallOptions) => Promise<T>): Promise<T> {
-    const { signal } = this.#means;
-    signal.throwIfAborted();
-    const made = await make({ lease: this.lease, timeoutMs: LEASE_MS });
-    signal.throwIfAborted();
-    return made;
+  make<T>(what: string, make: (call: CallOptions) => Promise<T>, undo: Undo): Promise<T> {
+    const { lease } = this;
+    return this.#cleanUp.make(what, (call) => make({ ...call, lease }), undo, this.#means.signal);
   }
 
   /**
@@ -119,21 +115,23 @@ export class Operation {
    */
   async begin({ file, partial }: Pick<OperationRecord, "file" | "partial"> = {}): Promise<boolean> {
     if (this.#begun) return false;
-    this.#means.signal.throwIfAborted();
     const { leases } = this.#services;
     const { kind, containerId, ref } = this.#subject;
     const deadlineAt = new Date(Date.now() + (this.#options.timeoutMs ?? DAY_MS) + AFTER_DEADLINE_MS);
     const startedAt = this.#startedAt;
     const { id, callerId } = this;
     const record = { id, kind, callerId, containerId, ref, file, partial, owner: ownOwner(), startedAt, deadlineAt };
-    this.#cleanUp.atEnd(`lease ${this.id}`, (call, failed) => {
-      if (failed && this.#rescued !== undefined) throw new FailedPreconditionError(this.#rescued);
-      if (this.#stillPaused)
-        throw new FailedPreconditionError("it says that the task is paused, until it is recovered");
-      return leases.delete(this.lease, { ...call, sync: failed && this.#begun });
-    });
-    // Not with the caller's signal: a lease whose making was given up may be there all the same.
-    await leases.create({ id: this.id, labels: operationLabels(record), timeoutMs: LEASE_MS });
+    await this.#cleanUp.hold(
+      `lease ${id}`,
+      (call) => leases.create({ ...call, id, labels: operationLabels(record) }),
+      async (call, failed) => {
+        if (failed && this.#rescued !== undefined) throw new FailedPreconditionError(this.#rescued);
+        if (this.#stillPaused)
+          throw new FailedPreconditionError("it says that the task is paused, until it is recovered");
+        await leases.delete(this.lease, { ...call, sync: failed && this.#begun });
+      },
+      this.#means.signal,
+    );
     const mended = await settleRivals(this.#services, record, this.call);
     this.#begun = true;
     return mended;
@@ -167,9 +165,12 @@ export class Operation {
     await this.#watch?.hold();
   }
 
-  /** To be called before criu ends the task: from then on the lease keeps what cannot be had again, whoever cleans up. */
-  async announceEnd(task: Task): Promise<void> {
-    await this.#services.leases.addResource(this.lease, intentResource({ kind: "ended", pid: task.pid }), this.call);
+  /**
+   * To be called before criu ends the task, as `ended`: from then on the lease keeps what cannot be had again, whoever cleans up; and
+   * before its memory goes through the daemon's own directory, as `temporary`.
+   */
+  async announce(kind: "ended" | "temporary", { pid }: Task): Promise<void> {
+    await this.#services.leases.addResource(this.lease, intentResource({ kind, pid }), this.call);
   }
 
   /** From now on a failure leaves the lease behind, until it expires: what it holds cannot be had again. */

@@ -5,7 +5,6 @@ import { carriesCriuConfig } from "../checkpoint/convert/own-place.js";
 import { CRIU_CONFIG_ANNOTATION, CRIU_CONFIG_LABEL, criuConfigText } from "../checkpoint/criu-config.js";
 import type { Checkpoint } from "../checkpoint/document.js";
 import { planRestore, type RestoreOption, type RestorePlan } from "../checkpoint/restore-plan.js";
-import { isAlreadyExists } from "../errors.js";
 import type { Spec } from "../oci/runtime-spec.js";
 import { type CheckpointSource, resolveCheckpoint } from "./checkpoint-source.js";
 import type { Container } from "./container.js";
@@ -80,11 +79,11 @@ async function make(
   if (target.base !== undefined) {
     operation.enter("snapshot");
     const { chainId } = target.base;
-    const mounts = await operation.whole(async (made) => {
-      const prepared = await snapshots.prepare(id, chainId, made);
-      operation.onFailure(`snapshot ${id}`, (undo) => snapshots.remove(id, undo));
-      return prepared;
-    });
+    const mounts = await operation.make(
+      `snapshot ${id}`,
+      (made) => snapshots.prepare(id, chainId, made),
+      (undo) => snapshots.remove(id, undo),
+    );
     operation.enter("rw");
     if (target.rw !== undefined) await services.diffs.apply(target.rw, mounts, call);
   }
@@ -99,20 +98,11 @@ async function make(
     labels,
     spec: packSpec(spec),
   };
-  let standing = false;
-  // The record may be made although its reply is lost.
-  operation.onFailure(`container ${id}`, async (undo) => {
-    if (!standing) await services.containers.delete(id, undo);
-  });
-  return operation.whole(async (made) => {
-    try {
-      return await services.containers.register(record, made);
-    } catch (reason) {
-      // One that stood there before is not ours to delete.
-      if (isAlreadyExists(reason)) standing = true;
-      throw reason;
-    }
-  });
+  return operation.make(
+    `container ${id}`,
+    (made) => services.containers.register(record, made),
+    (undo) => services.containers.delete(id, undo),
+  );
 }
 
 /** The checkpoint's spec with a cgroup of its own, criu's settings, and the caller's changes. */

@@ -17,8 +17,6 @@ import { registerThaw, type Thaw } from "./thaws.js";
 import { together } from "./together.js";
 import { workLabels } from "./under-lease.js";
 
-const LEASE_MS = 60_000;
-
 /**
  * Begins to unpack a dump for a container's task, where the daemon's files are ours too; the daemon itself would leave a copy
  * of the memory in its temporary directory for good. `undefined` where that is the only way.
@@ -99,15 +97,18 @@ async function directoryFor(
 ): Promise<DumpDirectory | undefined> {
   const id = newOperationId("thaw");
   operationsHere.add(id);
-  cleanUp.atEnd(`lease ${id}`, async (end) => {
-    try {
-      await services.leases.delete({ id }, end);
-    } finally {
-      operationsHere.delete(id);
-    }
-  });
-  // Not with the caller's signal: a lease whose making was given up may be there all the same.
-  await services.leases.create({ id, labels: workLabels(id, "thaw"), timeoutMs: LEASE_MS });
+  await cleanUp.hold(
+    `lease ${id}`,
+    (made) => services.leases.create({ ...made, id, labels: workLabels(id, "thaw") }),
+    async (end) => {
+      try {
+        await services.leases.delete({ id }, end);
+      } finally {
+        operationsHere.delete(id);
+      }
+    },
+    call.signal,
+  );
   const owner = { id, atEnd: (what: string, undo: Undo) => cleanUp.atEnd(what, undo) };
   const directory = await makeDumpDirectory(services, owner, dump.size, call);
   if (directory !== undefined) await requireDumpSpace(directory, false);

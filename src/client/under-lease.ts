@@ -1,5 +1,4 @@
 import type { CallOptions } from "../call-options.js";
-import { withDeadline } from "../content/deadline.js";
 import { errorFor, isContainerdError } from "../errors.js";
 import type { Digest } from "../oci/digest.js";
 import { CleanUp, type Undo } from "./clean-up.js";
@@ -8,11 +7,8 @@ import { operationLabels } from "./recovery/operation-record.js";
 import { operationsHere, ownOwner } from "./recovery/owner.js";
 import type { Services } from "./services.js";
 
-const LEASE_MS = 60_000;
 // The caller waits for it; what a silent daemon did not do by then is done when it speaks again.
 const PATIENCE = { tryMs: 5_000, laterRestMs: 1_000 };
-// A caller who gave up does not wait for a silent daemon.
-const HEARD_MS = 300;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** One piece of work whose content and snapshots a lease keeps, and what to undo should it fail. */
@@ -22,10 +18,10 @@ export interface LeasedWork {
   /** The caller's options with the lease. */
   readonly call: CallOptions & { readonly lease: { readonly id: string } };
   /**
-   * Makes one short call that the caller's signal does not reach: one given up half-way may still be carried out after it
-   * was undone. The signal is looked at afterwards.
+   * Makes something by one short call that the caller's signal does not reach: one given up half-way may still be carried out after it
+   * was undone. The signal ends the wait. `what` names it should undoing it fail.
    */
-  whole<T>(make: (call: CallOptions) => Promise<T>): Promise<T>;
+  make<T>(what: string, make: (call: CallOptions) => Promise<T>, undo: Undo): Promise<T>;
   /** To be undone, newest first, when the work fails. `what` names it should that fail too. */
   onFailure(what: string, undo: Undo): void;
 }
@@ -47,18 +43,13 @@ export async function underLease<T>(
   const leased: LeasedWork = {
     id,
     call: { ...call, lease },
-    whole: async (make) => {
-      call.signal?.throwIfAborted();
-      const made = await make({ lease, timeoutMs: LEASE_MS });
-      call.signal?.throwIfAborted();
-      return made;
-    },
+    make: (what, make, undo) => cleanUp.make(what, (options) => make({ ...options, lease }), undo, call.signal),
     onFailure: (what, undo) => cleanUp.onFailure(what, undo),
   };
   operationsHere.add(id);
   try {
     if (own) await makeLease(services, id, workLabels(id, name), cleanUp, call.signal);
-    call.signal?.throwIfAborted();
+    else call.signal?.throwIfAborted();
     const result = await work(leased);
     // A lease that outlives its work expires by itself.
     await cleanUp.run(false);
@@ -100,7 +91,6 @@ export async function holdContent(
   };
   try {
     await makeLease(services, id, workLabels(id, name, partial), cleanUp, signal);
-    signal?.throwIfAborted();
   } catch (reason) {
     throw withLeftovers(reason, await end(true));
   }
@@ -112,10 +102,7 @@ export async function holdContent(
   };
 }
 
-/**
- * Makes a lease that goes when the work ends. The caller's signal ends the wait and not the call: a lease whose making was given up may
- * be there all the same, and it goes only once that is known.
- */
+/** Makes a lease that goes when the work ends. */
 async function makeLease(
   { leases }: Pick<Services, "leases">,
   id: string,
@@ -123,28 +110,12 @@ async function makeLease(
   cleanUp: CleanUp,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  signal?.throwIfAborted();
-  const made = leases.create({ id, labels, timeoutMs: LEASE_MS });
-  const known = made.then(
-    () => {},
-    () => {},
+  await cleanUp.hold(
+    `lease ${id}`,
+    (call) => leases.create({ ...call, id, labels }),
+    (end, failed) => leases.delete({ id }, { ...end, sync: failed }),
+    signal,
   );
-  cleanUp.atEnd(`lease ${id}`, async (end, failed) => {
-    await withDeadline(`Making lease ${id}`, { timeoutMs: HEARD_MS }, ({ signal }) =>
-      Promise.race([known, aborted(signal, known)]),
-    );
-    await leases.delete({ id }, { ...end, sync: failed });
-  });
-  await Promise.race([made, aborted(signal, known)]);
-}
-
-/** Rejects when the signal says so; never, when what it is waited for with is over before. */
-function aborted(signal: AbortSignal | undefined, over: Promise<void>): Promise<never> {
-  return new Promise((_, reject) => {
-    const give = () => reject(signal?.reason as Error);
-    signal?.addEventListener("abort", give, { once: true });
-    void over.then(() => signal?.removeEventListener("abort", give));
-  });
 }
 
 /** Labels of a lease by which others see whose work it belongs to. */

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CleanUp } from "../../src/client/clean-up.js";
-import { FailedPreconditionError, UnavailableError } from "../../src/errors.js";
+import {
+  AlreadyExistsError,
+  DeadlineExceededError,
+  FailedPreconditionError,
+  UnavailableError,
+} from "../../src/errors.js";
 
 /** Fails like a daemon that is away, until it is back. */
 class Away {
@@ -54,3 +59,90 @@ describe("what could not be undone in time", { timeout: 10_000 }, () => {
     assert.deepEqual(tried, ["kept"]);
   });
 });
+
+describe("what was being made when the work was given up", { timeout: 20_000 }, () => {
+  const reason = new Error("given up");
+
+  /** Work of two things and what holds them, given up while the daemon is silent about the second. */
+  async function givenUp(): Promise<{ cleanUp: CleanUp; undone: string[]; answer: PromiseWithResolvers }> {
+    const undone: string[] = [];
+    const undo = (what: string) => async () => void undone.push(what);
+    const cleanUp = new CleanUp({ tryMs: 1, laterRestMs: 5 });
+    await cleanUp.hold("lease", async () => {}, undo("lease"));
+    await cleanUp.make("snapshot", async () => {}, undo("snapshot"));
+    const answer = promiseWithResolvers();
+    const caller = new AbortController();
+    const making = cleanUp.make("container", () => answer.promise, undo("container"), caller.signal);
+    caller.abort(reason);
+    await assert.rejects(making, reason);
+    return { cleanUp, undone, answer };
+  }
+
+  it("is undone with the rest when the answer comes soon", async () => {
+    const { cleanUp, undone, answer } = await givenUp();
+    setTimeout(() => answer.resolve(), 10);
+    assert.deepEqual(await cleanUp.run(true), []);
+    assert.deepEqual(undone, ["container", "snapshot", "lease"]);
+  });
+
+  it("is undone when the answer comes at last, and only then what holds it", async () => {
+    const { cleanUp, undone, answer } = await givenUp();
+    const left = await cleanUp.run(true);
+    assert.deepEqual(
+      left.map((one) => one.split(":")[0]),
+      ["container", "lease"],
+    );
+    await sleep(50);
+    assert.deepEqual(undone, ["snapshot"]);
+    answer.resolve();
+    while (undone.length < 3) await sleep(5);
+    assert.deepEqual(undone, ["snapshot", "container", "lease"]);
+  });
+
+  it("is undone when nobody will ever know whether it was made", async () => {
+    const { cleanUp, undone, answer } = await givenUp();
+    answer.reject(new UnavailableError("the connection broke"));
+    assert.deepEqual(await cleanUp.run(true), []);
+    assert.deepEqual(undone, ["container", "snapshot", "lease"]);
+  });
+
+  it("stays when somebody else had made it, however late that is known", async () => {
+    for (const late of [false, true]) {
+      const { cleanUp, undone, answer } = await givenUp();
+      const refuse = () => answer.reject(new AlreadyExistsError("another's"));
+      if (!late) refuse();
+      await cleanUp.run(true);
+      if (late) refuse();
+      while (undone.length < 2) await sleep(5);
+      assert.deepEqual(undone, ["snapshot", "lease"]);
+    }
+  });
+
+  it("is tried again over what may be another connection when a try gets no answer", async () => {
+    const cleanUp = new CleanUp({ tryMs: 10_000, laterRestMs: 5 });
+    const tries: number[] = [];
+    cleanUp.onFailure("snapshot", async ({ timeoutMs = 0 }) => {
+      tries.push(timeoutMs);
+      if (tries.length === 1) throw new DeadlineExceededError("no answer");
+    });
+    assert.deepEqual(await cleanUp.run(true), []);
+    assert.equal(tries.length, 2);
+    assert.ok((tries[0] ?? 0) < 10_000 / 2, "a first try leaves time for another");
+  });
+});
+
+interface PromiseWithResolvers {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (reason: Error) => void;
+}
+
+function promiseWithResolvers(): PromiseWithResolvers {
+  let resolve = (): void => {};
+  let reject: (reason: Error) => void = () => {};
+  const promise = new Promise<void>((fulfil, fail) => {
+    resolve = fulfil;
+    reject = fail;
+  });
+  return { promise, resolve, reject };
+}

@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { repositoryRoot } from "../../lab/repository.js";
 
-/** What a program loads of the package as it is published. */
+/** What a program loads of the library, module by module: what is published are bundles of these. */
 interface Loaded {
-  /** Files below `dist/`. */
+  /** All files. */
+  readonly paths: readonly string[];
+  /** Files below `src/`. */
   readonly own: readonly string[];
   /** Names of packages. */
   readonly packages: readonly string[];
@@ -27,11 +29,11 @@ process.on("exit", () => {
   for (const name of process.moduleLoadList) if (!before.has(name)) console.log("node " + name);
 });`;
 
-/** Runs a program in a process of its own, and tells what it has loaded when it ends. */
-export async function modulesLoadedBy(program: string): Promise<Loaded> {
+/** Runs a program in a process of its own, in the checkout unless told otherwise, and tells what it has loaded when it ends. */
+export async function modulesLoadedBy(program: string, cwd: string = repositoryRoot()): Promise<Loaded> {
   const args = ["--import", asModule(prelude), "--input-type=module", "--eval", program];
   const child = spawn(process.execPath, args, {
-    cwd: repositoryRoot(),
+    cwd,
     stdio: ["ignore", "pipe", "inherit"],
     timeout: 20_000,
   });
@@ -41,7 +43,8 @@ export async function modulesLoadedBy(program: string): Promise<Loaded> {
   const paths = lines.flatMap((line) => /^loaded file:\/\/(.*)$/.exec(line)?.[1] ?? []);
   const names = paths.flatMap((path) => /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []);
   return {
-    own: paths.flatMap((path) => (path.includes("/node_modules/") ? [] : (path.split("/dist/")[1] ?? []))).sort(),
+    paths,
+    own: paths.flatMap((path) => (path.includes("/node_modules/") ? [] : (path.split("/.build/src/")[1] ?? []))).sort(),
     packages: [...new Set(names)],
     ofNode: lines.flatMap((line) => /^node NativeModule (.*)$/.exec(line)?.[1] ?? []),
   };

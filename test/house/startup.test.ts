@@ -14,7 +14,7 @@ const onNode = process.versions["bun"] === undefined && process.versions["deno"]
 
 describe("what is loaded", { skip: onNode ? false : "only Node.js tells what it loads" }, () => {
   it("by the front door is what everybody needs", async () => {
-    const { own, packages, ofNode } = await modulesLoadedBy(`import "containerd-client";`);
+    const { own, packages, ofNode } = await modulesLoadedBy(`import "./.build/src/index.js";`);
     assert.ok(own.includes("index.js"), "nothing was loaded: the reader is broken");
     assert.ok(own.length <= MOST_OF_OURS, `${own.length} modules: ${own.join(" ")}`);
     assert.deepEqual(packages, ["@bufbuild/protobuf"]);
@@ -34,9 +34,9 @@ describe("what is loaded", { skip: onNode ? false : "only Node.js tells what it 
       call.end();
     });
     try {
-      const before = await modulesLoadedBy(`import "containerd-client";`);
+      const before = await modulesLoadedBy(`import "./.build/src/index.js";`);
       const after = await modulesLoadedBy(`
-        import { connect } from "containerd-client";
+        import { connect } from "./.build/src/index.js";
         const client = await connect({ address: ${JSON.stringify(path)} });
         await client.version();
         await client.close();`);
@@ -50,7 +50,7 @@ describe("what is loaded", { skip: onNode ? false : "only Node.js tells what it 
 
   it("by a use of its own is what that use needs", async () => {
     const { own } = await modulesLoadedBy(`
-      import { Client, unixTransport } from "containerd-client";
+      import { Client, unixTransport } from "./.build/src/index.js";
       const client = new Client({ transport: unixTransport("/nowhere.sock"), namespace: "default" });
       await client.restore("copy", "counter:frozen").catch(() => {});
       await client.close();`);
@@ -59,7 +59,7 @@ describe("what is loaded", { skip: onNode ? false : "only Node.js tells what it 
   });
 
   it("by the documents of the OCI specs is no package", async () => {
-    const { own, packages } = await modulesLoadedBy(`import "containerd-client/oci";`);
+    const { own, packages } = await modulesLoadedBy(`import "./.build/src/oci/index.js";`);
     assert.deepEqual(packages, []);
     assert.deepEqual(
       own.filter((path) => !/^(?:oci\/|errors\.js$)/.test(path)),
@@ -68,12 +68,12 @@ describe("what is loaded", { skip: onNode ? false : "only Node.js tells what it 
   });
 
   it("by the leases is nothing", async () => {
-    const { own, packages } = await modulesLoadedBy(`import "containerd-client/leases";`);
+    const { own, packages } = await modulesLoadedBy(`import "./.build/src/leases/index.js";`);
     assert.deepEqual({ own, packages }, { own: ["leases/index.js"], packages: [] });
   });
 
   it("by the wire is the wire", async () => {
-    const { own, packages } = await modulesLoadedBy(`import "containerd-client/api";`);
+    const { own, packages } = await modulesLoadedBy(`import "./.build/src/api/index.js";`);
     assert.deepEqual(packages, ["@bufbuild/protobuf"]);
     assert.deepEqual(
       own.filter((path) => !path.startsWith("api/")),
@@ -83,7 +83,7 @@ describe("what is loaded", { skip: onNode ? false : "only Node.js tells what it 
 
   it("by the help of the command is the command", async () => {
     const { own, packages } = await modulesLoadedBy(
-      `process.argv.push("containerd-client", "--help"); await import("./dist/cli/main.js");`,
+      `process.argv.push("containerd-client", "--help"); await import("./.build/src/cli/main.js");`,
     );
     assert.deepEqual(packages, []);
     assert.deepEqual(own, ["cli/command.js", "cli/main.js", "errors.js"]);

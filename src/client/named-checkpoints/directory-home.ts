@@ -19,7 +19,6 @@ import { type CheckpointDirectory, readCheckpointDirectory } from "./checkpoint-
 import { createInDirectory } from "./directory-create.js";
 import { type CreatedCheckpoint, type Home, type NewCheckpoint, noCheckpoint, taken } from "./home.js";
 
-const LEASE_MS = 60_000;
 /** What criu and Docker leave in a checkpoint directory, whole or not. */
 const knownFile = /(?:\.img|\.json|\.log|^stats-dump|^\.?tmp.*)$/;
 const knownDirectory = "criu.work";
@@ -88,12 +87,14 @@ export class DirectoryHome implements Home {
     const partial = partialPath(path);
     const cleanUp = new CleanUp();
     operationsHere.add(id);
-    cleanUp.atEnd(`lease ${id}`, (end) => leases.delete({ id }, end));
+    const labels = workLabels(id, "delete", partial);
     try {
-      signal?.throwIfAborted();
-      // Not with the caller's signal: a lease whose making was given up may be there all the same.
-      const labels = workLabels(id, "delete", partial);
-      await leases.create({ id, labels, timeoutMs: LEASE_MS });
+      await cleanUp.hold(
+        `lease ${id}`,
+        (made) => leases.create({ ...made, id, labels }),
+        (end) => leases.delete({ id }, end),
+        signal,
+      );
       await during(`delete checkpoint directory ${path}`, async () => {
         await rename(path, partial).catch((reason: unknown) => {
           throw isFileError(reason, "ENOENT") ? noCheckpoint(this.#services, this.#containerId, name) : reason;

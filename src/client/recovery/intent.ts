@@ -8,7 +8,9 @@ export type Intent =
   /** The task of that process is paused by the operation, or about to be, until then at most. */
   | { readonly kind: "paused"; readonly pid: number; readonly untilAt: Date }
   /** criu ends the task of that process: its memory is in what the lease keeps, and nowhere else. */
-  | { readonly kind: "ended"; readonly pid: number };
+  | { readonly kind: "ended"; readonly pid: number }
+  /** The memory of that process goes through the daemon's temporary directory. */
+  | { readonly kind: "temporary"; readonly pid: number };
 
 const PREFIX = "containerd-client-intent";
 
@@ -22,7 +24,7 @@ export function intentResource(intent: Intent): LeaseResource {
 export function parseIntent({ type, id }: LeaseResource): Intent | undefined {
   const [prefix, kind, pid, until] = id.split("/");
   if (type !== "ingests" || prefix !== PREFIX) return undefined;
-  if (kind === "ended") return { kind, pid: Number(pid) };
+  if (kind === "ended" || kind === "temporary") return { kind, pid: Number(pid) };
   if (kind === "paused") return { kind, pid: Number(pid), untilAt: new Date(Number(until)) };
   return undefined;
 }
