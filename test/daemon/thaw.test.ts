@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, afterEach, before, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Checkpoint } from "../../src/checkpoint/index.js";
 import { writeBlob } from "../../src/content/index.js";
@@ -141,6 +142,38 @@ describeOnEachDaemon(
         await task?.delete();
         await noTask();
       }
+    });
+
+    it("ends the daemon's work, too, when the call is aborted while it unpacks", async () => {
+      const body = new Uint8Array(64 * 1024 * 1024);
+      const files = [
+        { name: "inventory.img", body: new Uint8Array(64) },
+        { name: "pages-1.img", body },
+      ];
+      const task = await writeBlob(client.content, writeTar(files), kept());
+      const plain = unixTransport(daemon().address);
+      for (const afterMs of [0, 10, 30]) {
+        const giveUp = new AbortController();
+        const unary: Transport["unary"] = (method, ...call) => {
+          if (method.name === "Apply") setTimeout(() => giveUp.abort(), afterMs);
+          return plain.unary(method, ...call);
+        };
+        const other = new Client({ transport: { ...plain, unary }, namespace: client.namespace });
+        const container = await other.containers.get((await restored()).id);
+        const thawing = container.newTask({ checkpoint: { ...checkpoint, task }, signal: giveUp.signal });
+        const quick = await thawing.catch((reason: unknown) => assert.equal(reason, giveUp.signal.reason));
+        await quick?.delete();
+        await noTask();
+        await discard(copy);
+      }
+      plain.close?.();
+      await restored();
+      const isMounted = async () => (await daemon().inBox("cat", ["/proc/self/mountinfo"])).stdout.includes(home());
+      for (let tries = 0; await isMounted(); tries++) {
+        assert.ok(tries < 100, "the daemon unmounts it when it has given up");
+        await sleep(50);
+      }
+      assert.deepEqual(await readdir(home()), []);
     });
 
     it("refuses a dump that holds anything but plain files, before anything is made", async () => {
