@@ -37,7 +37,7 @@ export async function buildGoClient(progress: Progress): Promise<GoClient> {
   const sources = join(repositoryRoot(), "bench", "go");
   if (await isOlder(path, sources)) {
     progress("go: building the client");
-    await runCommand(go, ["build", "-o", path, sources], { env });
+    await runCommand(go, ["build", "-C", sources, "-o", path, "."], { env });
   }
   const { stdout } = await runCommand(go, ["version"], { env });
   return { path, version: stdout.trim().replace("go version ", "") };

@@ -13,21 +13,21 @@ import type { Rpc } from "../rpc/rpc.js";
 
 type Request = Omit<MessageInitShape<typeof WriteContentRequestSchema>, "$typeName" | "ref">;
 
-const MOST_IN_FLIGHT = 4;
 const CLOSE_MS = 10_000;
 
-/** One Write call. Messages go out ahead of their answers, a few at a time; every answer is looked at. */
+/** One Write call. Messages may go out ahead of their answers; every answer is looked at. */
 export class RemoteWriteStream {
   readonly ref: string;
   /** What the daemon says the bytes hash to, as of its last answer. */
   digest: Digest | undefined;
   readonly #duplex: Duplex<MessageInitShape<typeof WriteContentRequestSchema>, WriteContentResponse>;
-  /** Answers to come, oldest first. */
-  readonly #unanswered = new Set<Promise<unknown>>();
+  readonly #signal: AbortSignal | undefined;
+  #failure: { readonly reason: unknown } | undefined;
   #lastAnswer: Promise<unknown> = Promise.resolve();
 
   constructor(rpc: Rpc, ref: string, call: CallOptions) {
     this.ref = ref;
+    this.#signal = call.signal;
     this.#duplex = rpc.duplex(Content.method.write, call);
   }
 
@@ -48,14 +48,18 @@ export class RemoteWriteStream {
     return answer;
   }
 
-  /** Sends a message, after which the ingest must be at `offset`; resolves when the message was taken. */
-  async tell(message: Request, offset: number): Promise<void> {
-    while (this.#unanswered.size >= MOST_IN_FLIGHT) await this.#unanswered.values().next().value;
+  /** Sends a message, after which the ingest must be at `offset`; resolves when the daemon has said so. */
+  tell(message: Request, offset: number): Promise<WriteContentResponse> {
     const answer = this.#answer(offset);
-    this.#unanswered.add(answer);
-    const forget = () => void this.#unanswered.delete(answer);
-    answer.then(forget, forget);
-    await this.#send(message, answer);
+    // Whether it can be sent is seen by the answer, which does not come then.
+    this.#send(message, answer).catch(() => {});
+    return answer;
+  }
+
+  /** Fails as the call did, if it has, or will. */
+  requireNoFailure(): void {
+    this.#signal?.throwIfAborted();
+    if (this.#failure !== undefined) throw this.#failure.reason;
   }
 
   /** Waits until everything told was answered. */
@@ -94,7 +98,9 @@ export class RemoteWriteStream {
   #answer(offset: number | undefined): Promise<WriteContentResponse> {
     const answer = this.#lastAnswer.then(() => this.#receive(offset));
     // Who sent the message may have gone; the next one to wait hears of it.
-    answer.catch(() => {});
+    answer.catch((reason: unknown) => {
+      this.#failure ??= { reason };
+    });
     this.#lastAnswer = answer;
     return answer;
   }

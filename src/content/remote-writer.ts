@@ -2,11 +2,9 @@ import { WriteAction } from "../api/services/content/v1/content_pb.js";
 import { DataLossError, FailedPreconditionError, InternalError, isAlreadyExists } from "../errors.js";
 import type { Labels } from "../oci/descriptor.js";
 import { type Digest, parseDigest } from "../oci/digest.js";
+import { RemoteBuffers } from "./remote-buffers.js";
 import type { RemoteWriteStream } from "./remote-stream.js";
 import type { CommitOptions, Info, Writer } from "./store.js";
-
-// Large enough that a message's cost does not count, small enough for the 4 MiB some proxies allow.
-const CHUNK_BYTES = 1024 * 1024;
 
 /** What a writer needs to know to begin. */
 export interface RemoteWriterStart {
@@ -23,14 +21,14 @@ export interface RemoteWriterStart {
 /** An ingest at the daemon. */
 export class RemoteWriter implements Writer {
   readonly #start: RemoteWriterStart;
-  #offset: number;
+  readonly #buffers: RemoteBuffers;
   #closed = false;
   /** Calls take effect one after the other, whether or not the caller waits. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(start: RemoteWriterStart) {
     this.#start = start;
-    this.#offset = start.offset;
+    this.#buffers = new RemoteBuffers(start.stream, start.offset, start.size);
   }
 
   get ref(): string {
@@ -38,27 +36,16 @@ export class RemoteWriter implements Writer {
   }
 
   get offset(): number {
-    return this.#offset;
+    return this.#buffers.offset;
   }
 
   write(chunk: Uint8Array): Promise<void> {
-    return this.#next(async () => {
-      for (let at = 0; at < chunk.length; at += CHUNK_BYTES) {
-        const data = chunk.subarray(at, at + CHUNK_BYTES);
-        const offset = BigInt(this.#offset);
-        this.#offset += data.length;
-        await this.#start.stream.tell({ action: WriteAction.WRITE, offset, data }, this.#offset);
-      }
-    });
+    return this.#next(() => this.#buffers.append(chunk));
   }
 
-  truncate(size: 0): Promise<void> {
-    return this.#next(async () => {
-      // The daemon takes a write at 0 for the wish to start again.
-      await this.#start.stream.tell({ action: WriteAction.WRITE, offset: BigInt(size) }, size);
-      await this.#start.stream.settled();
-      this.#offset = size;
-    });
+  /** There is no other size to cut to. */
+  truncate(_size: 0): Promise<void> {
+    return this.#next(() => this.#buffers.truncate());
   }
 
   commit(options: CommitOptions = {}): Promise<Info> {
@@ -75,33 +62,36 @@ export class RemoteWriter implements Writer {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#buffers.send();
     await this.#start.stream.close();
   }
 
   async #commit(options: CommitOptions): Promise<Info> {
     const { stream, keep } = this.#start;
-    const { size = this.#start.size ?? this.#offset, expected = this.#start.expected, labels = {} } = options;
+    const { offset } = this.#buffers;
+    const { size = this.#start.size ?? offset, expected = this.#start.expected, labels = {} } = options;
+    this.#buffers.send();
     await stream.settled();
-    if (size === 0 && this.#offset > 0) {
+    if (size === 0 && offset > 0) {
       // On the wire 0 means that the size is not known.
-      throw new FailedPreconditionError(`Cannot commit ingest ${this.ref}: it has ${this.#offset} bytes, expected 0`);
+      throw new FailedPreconditionError(`Cannot commit ingest ${this.ref}: it has ${offset} bytes, expected 0`);
     }
     try {
       const answer = await stream.askLast({
         action: WriteAction.COMMIT,
         total: BigInt(size),
         // Left out, it would mean 0, and the daemon would drop what was written.
-        offset: BigInt(this.#offset),
+        offset: BigInt(offset),
         ...(expected === undefined ? {} : { expected }),
         labels: { ...labels },
       });
-      return committed(answer, { expected, size: this.#offset, labels });
+      return committed(answer, { expected, size: offset, labels });
     } catch (reason) {
       const digest = expected ?? stream.digest;
       if (!isAlreadyExists(reason) || digest === undefined) throw reason;
       // Who named no digest has it under the lease, and whose bytes it is made of is known.
       const plain = expected === undefined && Object.keys(labels).length === 0;
-      return plain ? { digest, size: this.#offset, labels } : keep(digest, this.#offset, labels);
+      return plain ? { digest, size: offset, labels } : keep(digest, offset, labels);
     }
   }
 

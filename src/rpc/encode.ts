@@ -1,5 +1,6 @@
 import { create, type DescMessage, type MessageInitShape, ScalarType, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { isSteady } from "./steady-bytes.js";
 
 /** From here on copying the bytes costs more than sending them by themselves. */
 const LARGE_BYTES = 64 * 1024;
@@ -19,4 +20,9 @@ export function encode<I extends DescMessage>(schema: I, input: MessageInitShape
     return [head.finish(), bytes];
   }
   return [toBinary(schema, create(schema, input))];
+}
+
+/** Whether a message is safe from what the caller writes to its bytes: they were copied, or stay as they are. */
+export function isSafe([, bytes]: readonly Uint8Array[]): boolean {
+  return bytes === undefined || isSteady(bytes);
 }

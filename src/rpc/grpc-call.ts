@@ -62,19 +62,19 @@ export class GrpcCall {
     }
   }
 
-  /** Sends one message, in parts; resolves when the connection has taken it, and they may be written to. */
-  async send(parts: readonly Uint8Array[]): Promise<void> {
-    if (this.#over !== undefined) return;
-    if (this.#write(parts)) return;
-    await new Promise<void>((resolve) => {
-      const go = () => {
-        this.#stream.off("drain", go);
-        this.#stream.off("close", go);
-        resolve();
-      };
-      this.#stream.on("drain", go);
-      this.#stream.on("close", go);
+  /**
+   * Sends one message, in parts; resolves when the connection has taken it, and they may be written to, or never will.
+   *
+   * @throws {CallError} at once when it is too large
+   */
+  send(parts: readonly Uint8Array[]): Promise<void> {
+    if (this.#over !== undefined) return Promise.resolve();
+    let resolve = (): void => {};
+    const gone = new Promise<void>((done) => {
+      resolve = done;
     });
+    this.#write(parts, resolve);
+    return gone;
   }
 
   /** Says that nothing more will be sent, with a last message when there is one. */
@@ -86,15 +86,13 @@ export class GrpcCall {
     this.#stream.uncork();
   }
 
-  /** Returns whether all of it has gone. */
-  #write(parts: readonly Uint8Array[]): boolean {
+  #write(parts: readonly Uint8Array[], gone?: () => void): void {
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     this.#requireSize(length);
     this.#stream.cork();
-    let flows = this.#stream.write(framePrefix(length));
-    for (const part of parts) flows = this.#stream.write(part);
+    this.#stream.write(framePrefix(length));
+    for (const [at, part] of parts.entries()) this.#stream.write(part, at === parts.length - 1 ? gone : undefined);
     this.#stream.uncork();
-    return flows;
   }
 
   /** The next message; `undefined` when the call ended well. */

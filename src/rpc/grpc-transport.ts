@@ -8,7 +8,7 @@ import {
 } from "@bufbuild/protobuf";
 import { CallError, Status } from "./call-error.js";
 import { decoding } from "./decoding.js";
-import { encode } from "./encode.js";
+import { encode, isSafe } from "./encode.js";
 import { GrpcCall } from "./grpc-call.js";
 import { requireWeight } from "./message-weight.js";
 import type { Session } from "./session.js";
@@ -118,7 +118,14 @@ async function send<I extends DescMessage>(
   schema: I,
   input: AsyncIterable<MessageInitShape<I>>,
 ): Promise<void> {
-  for await (const message of input) await call.send(encode(schema, message));
+  let before: Promise<void> | undefined;
+  for await (const message of input) {
+    const parts = encode(schema, message);
+    const gone = call.send(parts);
+    // The next one waits behind it, so that the connection never does.
+    await (isSafe(parts) ? before : gone);
+    before = gone;
+  }
   call.finish();
 }
 

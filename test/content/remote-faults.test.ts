@@ -26,7 +26,7 @@ function storeOf(service: Partial<ServiceImpl<typeof Content>>): RemoteStore {
 }
 
 /** A store at a daemon that answers each write as `answer` says. */
-function writing(answer: (request: WriteContentRequest, at: number) => Answer | "end" | Promise<never>): {
+function writing(answer: (request: WriteContentRequest, at: number) => Answer | "end" | Promise<Answer>): {
   readonly store: RemoteStore;
   readonly seen: WriteContentRequest[];
 } {
@@ -137,7 +137,7 @@ describe("a remote writer", () => {
     assert.deepEqual(seen[3]?.labels, { a: "b" });
   });
 
-  it("is a few messages of at most 1 MiB ahead of the answers, and not more", async () => {
+  it("is a few messages of at most 2 MiB ahead of the answers, and not more", async () => {
     const taken: WriteContentRequest[] = [];
     let mayAnswer: () => void = () => {};
     const held = new Promise<void>((resolve) => {
@@ -148,7 +148,7 @@ describe("a remote writer", () => {
         const reading = (async () => {
           for await (const request of requests) taken.push(request);
         })();
-        for (let at = 0; at < 14; at++) {
+        for (let at = 0; at < 8; at++) {
           while (taken[at] === undefined) await new Promise((resolve) => setImmediate(resolve));
           if (at === 1) await held;
           const { action, offset, data } = taken[at] as WriteContentRequest;
@@ -164,15 +164,64 @@ describe("a remote writer", () => {
     mayAnswer();
     await writes;
     await writer.commit({ expected: digest });
-    assert.equal(taken.length, 14);
-    assert.ok(taken.every(({ data }) => data.length <= 1024 * 1024));
+    assert.equal(taken.length, 8);
+    assert.ok(taken.every(({ data }) => data.length <= 2 * 1024 * 1024));
+  });
+
+  it("gathers small writes while the daemon is busy, in memory of its own, and holds none back when it is not", async () => {
+    let mayAnswer: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      mayAnswer = resolve;
+    });
+    const { store, seen } = writing(async (request, at) => {
+      if (at === 2) await held;
+      return { offset: after(request), digest };
+    });
+    const writer = await store.writer("r");
+    const chunk = Buffer.alloc(4);
+    for (const part of ["some", " byt", "es a", "nd m", "ore."]) {
+      chunk.write(part);
+      await writer.write(chunk);
+    }
+    assert.equal(writer.offset, 20);
+    mayAnswer();
+    // Nobody writes any more, and nobody commits.
+    while (seen.length < 3) await new Promise((resolve) => setImmediate(resolve));
+    await writer.commit({ expected: digest });
+    const written = seen.filter(({ action }) => action === WriteAction.WRITE);
+    assert.deepEqual(
+      written.map(({ data, offset }) => [Buffer.from(data).toString(), offset]),
+      [
+        ["some", 0n],
+        [" bytes and more.", 4n],
+      ],
+    );
+  });
+
+  it("forgets what it gathered when it starts over", async () => {
+    const { store, seen } = writing((request) => ({ offset: after(request), digest }));
+    const writer = await store.writer("r");
+    await writer.write(Buffer.from("some"));
+    await writer.write(Buffer.from("thing else"));
+    await writer.truncate(0);
+    assert.equal(writer.offset, 0);
+    await writer.write(bytes);
+    await writer.commit({ expected: digest });
+    assert.deepEqual(
+      seen.slice(2).map(({ data, offset }) => [Buffer.from(data).toString(), offset]),
+      [
+        ["", 0n],
+        ["some bytes", 0n],
+        ["", 10n],
+      ],
+    );
   });
 
   it("fails when the daemon ends the call, in whatever it does", async () => {
     const ended = writing((_, at) => (at > 2 ? "end" : { offset: 0n }));
     const writer = await ended.store.writer("r");
     await assert.rejects(async () => {
-      for (let at = 0; at < 20; at++) await writer.write(bytes);
+      for (let at = 0; at < 20; at++) await writer.write(Buffer.alloc(1024 * 1024));
     }, isContainerdError);
     await assert.rejects(writer.commit(), isContainerdError);
     await writer[Symbol.asyncDispose]();
