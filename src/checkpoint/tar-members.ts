@@ -8,7 +8,7 @@ import { BLOCK, checksumOf } from "../tar/blocks.js";
 export interface TarMember {
   /** Its name, without a leading `./`. */
   readonly name: string;
-  /** Whether it is a regular file: not a directory, a link or a device. */
+  /** Whether it is a regular file, stored as it is: not a directory, a link, a device, or one with holes left out. */
   readonly isFile: boolean;
   /** Bytes of content; 0 for all but regular files. */
   readonly size: number;
@@ -41,7 +41,7 @@ export async function* listTarMembers(
     if (bytes.length < length) throw new DataLossError(`Cannot list ${tar.digest}: the tar ends inside a member`);
     return bytes;
   };
-  let pax: { path?: string; size?: number } = {};
+  let pax: PaxRecords = {};
   for (let offset = 0, count = 0; offset + BLOCK <= tar.size; ) {
     const header = await at(offset, BLOCK);
     if (header.every((byte) => byte === 0)) return;
@@ -58,8 +58,8 @@ export async function* listTarMembers(
       continue;
     }
     const name = pax.path ?? ustarName(header);
+    const isFile = (type === "0" || type === "\0") && !pax.isSparse;
     pax = {};
-    const isFile = type === "0" || type === "\0";
     yield { name: name.replace(/^(\.\/)+/, ""), isFile, size: isFile ? size : 0, offset: content };
   }
 }
@@ -113,8 +113,14 @@ function text(field: Uint8Array): string {
   return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
 }
 
-function paxRecords(bytes: Uint8Array): { path?: string; size?: number } {
-  const records: { path?: string; size?: number } = {};
+interface PaxRecords {
+  path?: string;
+  size?: number;
+  isSparse?: boolean;
+}
+
+function paxRecords(bytes: Uint8Array): PaxRecords {
+  const records: PaxRecords = {};
   for (let at = 0; at < bytes.length; ) {
     const space = bytes.indexOf(32, at);
     const length = Number(new TextDecoder().decode(bytes.subarray(at, space)));
@@ -125,6 +131,8 @@ function paxRecords(bytes: Uint8Array): { path?: string; size?: number } {
     const equals = record.indexOf("=");
     const key = record.slice(0, equals);
     if (key === "path") records.path = record.slice(equals + 1);
+    // What is stored then is a map of the content, and only some of it.
+    if (key.startsWith("GNU.sparse.")) records.isSparse = true;
     if (key === "size") records.size = Number(record.slice(equals + 1));
     at += length;
   }

@@ -22,16 +22,17 @@ const inOrder = new Set<string>();
 export class DumpArchive {
   /** Closes the file. */
   readonly close: () => Promise<void>;
+  readonly dump: Descriptor;
+  /** The files in it, each once. */
+  readonly members: readonly TarMember[];
   readonly #file: FileHandle;
   readonly #identity: string;
-  readonly #dump: Descriptor;
-  readonly #members: readonly TarMember[];
 
   private constructor(file: FileHandle, identity: string, dump: Descriptor, members: readonly TarMember[]) {
     this.#file = file;
     this.#identity = identity;
-    this.#dump = dump;
-    this.#members = members;
+    this.dump = dump;
+    this.members = members;
     this.close = once(() => file.close());
   }
 
@@ -60,6 +61,17 @@ export class DumpArchive {
     }
   }
 
+  /** Whether it was hashed before, and did not change since. */
+  get isInOrder(): boolean {
+    return inOrder.has(this.#identity);
+  }
+
+  /** From now on it need not be hashed again, as long as it does not change. */
+  foundInOrder(): void {
+    if (inOrder.size >= MOST_REMEMBERED) inOrder.clear();
+    inOrder.add(this.#identity);
+  }
+
   /**
    * Writes its files into a directory. It is read once, and what is hashed is what is written; a file that was found to be in
    * order before and did not change since is not hashed again.
@@ -67,9 +79,9 @@ export class DumpArchive {
    * @throws {DataLossError} when its bytes are not those its digest names
    */
   async unpack(directory: string, { signal }: CallOptions): Promise<void> {
-    const { digest, size } = this.#dump;
-    const files = new MemberFiles(directory, this.#members);
-    const hash = inOrder.has(this.#identity) ? undefined : digester(algorithmOf(digest));
+    const { digest, size } = this.dump;
+    const files = new MemberFiles(directory, this.members);
+    const hash = this.isInOrder ? undefined : digester(algorithmOf(digest));
     const slots = Array.from({ length: BUFFERS }, () => ({
       buffer: Buffer.allocUnsafeSlow(CHUNK),
       written: Promise.resolve(),
@@ -78,7 +90,7 @@ export class DumpArchive {
       const slot = slots[(at / CHUNK) % BUFFERS] as (typeof slots)[number];
       await slot.written;
       const bytes = slot.buffer.subarray(0, Math.min(CHUNK, size - at));
-      await readFully(this.#file, bytes, at, this.#dump);
+      await readFully(this.#file, bytes, at, this.dump);
       return { slot, bytes };
     };
     let next = read(0);
@@ -101,8 +113,7 @@ export class DumpArchive {
     if (hash === undefined) return;
     const found = hash.digest();
     if (found !== digest) throw new DataLossError(`Cannot unpack ${digest}: the bytes are ${found}`);
-    if (inOrder.size >= MOST_REMEMBERED) inOrder.clear();
-    inOrder.add(this.#identity);
+    this.foundInOrder();
   }
 }
 

@@ -50,13 +50,13 @@ export async function makeDumpDirectory(
   const home = dumpHome(root, services.namespace);
   const path = dumpPath(root, services.namespace, operation.id);
   const images = join(path, "images");
-  const remove = once(() => rm(path, { recursive: true, force: true }));
+  const remove = once(() => removeDump(path));
   try {
     await mkdir(home, { mode: OWNER_ONLY, recursive: true });
     await Promise.all([join(home, ".."), home].map(requireOurs));
     operation.atEnd(`dump in ${path}`, remove);
     // The same operation may have been begun before, by a process that died.
-    await rm(path, { recursive: true, force: true });
+    await removeDump(path);
     await mkdir(path, { mode: OWNER_ONLY });
     await mkdir(images, { mode: OWNER_ONLY });
   } catch (reason) {
@@ -65,6 +65,11 @@ export async function makeDumpDirectory(
     throw new ResourceExhaustedError(`Cannot make ${path}: the disk is full`, { cause: reason });
   }
   return { path, images, content, bytes, remove };
+}
+
+/** Takes a dump directory away, whose dead or aborted owner may have a daemon that still writes there for a moment. */
+export async function removeDump(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 10 });
 }
 
 async function requireOurs(path: string): Promise<void> {

@@ -36,10 +36,9 @@ export async function hasRoomFor({ path, bytes }: DumpSpace, more: number): Prom
 
 /** Names the directory whose disk is full, what is needed there and what is free; other failures pass as they are. */
 export async function explainFull(reason: unknown, { path, content, bytes }: DumpSpace): Promise<unknown> {
-  if (!(reason instanceof Error)) return reason;
+  if (!(reason instanceof Error) || !isDiskFull(reason)) return reason;
   const { message } = reason;
   const { method, namespace, criuLog = [] } = isContainerdError(reason) ? reason : {};
-  if (!/no space left on device|disk quota exceeded/i.test([message, ...criuLog].join("\n"))) return reason;
   const [here, there] = await Promise.all([freeBytes(dirname(path)), freeBytes(content)]);
   const full = here <= there ? path : content;
   return new ResourceExhaustedError(`${message}; ${wanting(full, bytes, Math.min(here, there))}`, {
@@ -49,6 +48,12 @@ export async function explainFull(reason: unknown, { path, content, bytes }: Dum
     namespace,
     criuLog,
   });
+}
+
+/** Whether somebody found a disk full, by what he says. */
+export function isDiskFull(reason: Error): boolean {
+  const { criuLog = [] } = isContainerdError(reason) ? reason : {};
+  return /no space left on device|disk quota exceeded/i.test([reason.message, ...criuLog].join("\n"));
 }
 
 const FREE_SPACE = "Free space on the daemon's disk.";

@@ -55,6 +55,17 @@ for (const format of ["ustar", "pax", "gnu"]) {
 }
 
 describe("listTarMembers", () => {
+  it("takes a file whose holes were left out for no plain file", async () => {
+    for (const flags of [["--format=pax"], ["--format=gnu"]]) {
+      const { found } = await members(await tarOf({ "pages-1.img": 32 * 1024 * 1024 }, "--sparse", ...flags));
+      const sparse = found.filter(({ name }) => name.includes("pages-1.img"));
+      assert.deepEqual(
+        sparse.map(({ isFile }) => isFile),
+        [false],
+      );
+    }
+  });
+
   it("steps over large contents instead of reading them", async () => {
     const bytes = await tarOf({ "pages-1.img": 32 * 1024 * 1024, "pstree.img": "x" });
     const { provider } = await members(bytes);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, afterEach, before, it } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Checkpoint } from "../../src/checkpoint/index.js";
 import { writeBlob } from "../../src/content/index.js";
 import {
@@ -12,6 +13,7 @@ import {
   isDataLoss,
   isFailedPrecondition,
   isNotFound,
+  type Transport,
   unixTransport,
 } from "../../src/index.js";
 import { writeTar } from "../../src/tar/tar.js";
@@ -48,6 +50,8 @@ describeOnEachDaemon(
     });
 
     const home = () => join(daemon().root, "containerd-client", client.namespace);
+    const blobPath = () =>
+      join(daemon().root, "io.containerd.content.v1.content", "blobs", ...(checkpoint.task?.digest ?? "").split(":"));
     const leaks = async () => {
       const { stdout } = await daemon().inBox("ls", ["-A", TEMPORARY]);
       return stdout.split("\n").filter((name) => name !== "");
@@ -80,6 +84,28 @@ describeOnEachDaemon(
       await task.start();
       await countsBeyond(client, copy, await countOf(client, copy));
       assert.deepEqual(await readdir(home()), []);
+    });
+
+    it("has the daemon unpack it there, and does so itself when the daemon cannot", async () => {
+      for (const able of [true, false]) {
+        // A file that did not change is known by now.
+        await chmod(blobPath(), 0o444);
+        const asked: string[] = [];
+        const plain = unixTransport(daemon().address);
+        const unary: Transport["unary"] = async (method, ...call) => {
+          asked.push(method.name);
+          if (method.name === "Apply" && !able) throw new ConnectError("cannot mount", Code.Unknown);
+          return plain.unary(method, ...call);
+        };
+        await using other = new Client({ transport: { ...plain, unary }, namespace: client.namespace });
+        const container = await other.containers.get((await restored()).id);
+        const task = await container.newTask({ checkpoint: "cp:1" });
+        await task.start();
+        assert.equal(asked.filter((name) => name === "Apply").length, 1);
+        await countsBeyond(client, copy, await countOf(client, copy));
+        assert.deepEqual(await leaks(), []);
+        if (able) await discard(copy);
+      }
     });
 
     it("takes the files away when it is removed before it was started", async () => {
@@ -140,8 +166,7 @@ describeOnEachDaemon(
 
     it("refuses bytes that are not those of the digest, before criu sees them", async () => {
       await restored();
-      const hex = checkpoint.task?.digest.split(":")[1] ?? "";
-      const path = join(daemon().root, "io.containerd.content.v1.content", "blobs", "sha256", hex);
+      const path = blobPath();
       const bytes = await readFile(path);
       const broken = Uint8Array.from(bytes);
       // Somewhere in a file's content, so that the tar itself is in order.

@@ -1,7 +1,7 @@
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { CallOptions } from "../../call-options.js";
-import { dumpHome } from "../dump-directory.js";
+import { dumpHome, removeDump } from "../dump-directory.js";
 import { newOperationId } from "../operation-id.js";
 import type { Services } from "../services.js";
 import { sharedRoot } from "../shared-root.js";
@@ -72,7 +72,7 @@ export async function sweepOperations(services: Services, options: RecoverOption
     ...(await sweepFifos(services, call)),
   ];
   if (!dryRun) {
-    for (const path of directories) await rm(path, { recursive: true, force: true });
+    for (const path of directories) await removeDump(path);
     await collectGarbage(services);
   }
   return {
