@@ -37,10 +37,13 @@ export async function joinChunks(split: Split, entryPoints: readonly string[], o
 }
 
 const FRONT_DOOR = "src/index.ts";
-/** What a checkpoint and a restore load, while somebody waits. */
-const WAITED_FOR = ["src/client/checkpointing.ts", "src/client/restoring.ts", "src/client/new-task.ts"];
+/** What a checkpoint and a restore load, one after the other, while somebody waits. */
+const WAITED_FOR = ["start-checkpoint", "checkpointing", "restoring", "new-task"].map(
+  (name) => `src/client/${name}.ts`,
+);
 /** What these entries load may come with more of the same. */
 const GENEROUS: Readonly<Record<string, readonly string[]>> = {
+  "src/cli/main.ts": [],
   "src/embedded/index.ts": [],
   "src/checkpoint/index.ts": ["src/content/index.ts"],
   "src/crutils/index.ts": ["src/content/index.ts"],
@@ -68,9 +71,12 @@ function joinedChunks(outputs: Outputs, entryPoints: readonly string[], folder: 
 /** Chunks of which the same is said share a file; those of which nothing is said stay as they are. */
 function sharedBy(entries: readonly string[]): string | undefined {
   const generously = new Set(entries.flatMap((entry) => GENEROUS[entry] ?? [entry]));
-  if (entries.includes(FRONT_DOOR)) for (const entry of WAITED_FOR) generously.delete(entry);
-  else if (!WAITED_FOR.some((entry) => entries.includes(entry))) return undefined;
-  return [...generously].sort().join();
+  const waiting = WAITED_FOR.filter((entry) => generously.delete(entry));
+  if (generously.has(FRONT_DOOR)) return [...generously].sort().join();
+  if (waiting.length === 0) return undefined;
+  // Whoever is first needs little, and at once.
+  const waits = waiting.length === 1 || waiting[0] === WAITED_FOR[0] ? waiting[0] : "several";
+  return [waits, ...[...generously].sort()].join();
 }
 
 function staticClosure(outputs: Outputs, path: string, seen: Set<string> = new Set()): Set<string> {

@@ -15,7 +15,8 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
   readonly dependencies: Readonly<Record<string, string>>;
 };
 
-const guardian = "src/guardian/main.ts";
+/** A program of its own in a file of its own; and Node.js starts a CommonJS program sooner. */
+const guardian = { source: join(root, "src/guardian/main.ts"), program: join(root, "dist/guardian/main.cjs") };
 /** Half of what a first call loads, in fifty files. The declarations still name the package, and so do its users. */
 const inlined = "@bufbuild/protobuf";
 
@@ -24,7 +25,7 @@ function sourceOf(path: string): string {
 }
 
 const exported = Object.values(manifest.exports).flatMap((to) => (typeof to === "string" ? [] : [to.default]));
-const entryPoints = [...exported, manifest.bin].map(sourceOf).concat(guardian);
+const entryPoints = [...exported, manifest.bin].map(sourceOf);
 const outdir = join(root, "dist");
 const options = {
   absWorkingDir: root,
@@ -49,13 +50,22 @@ const split = await build({
   write: false,
   sourcemap: "inline",
   external: Object.keys(manifest.dependencies).filter((name) => name !== inlined),
-  // In dist/ there is a folder of chunks; among the sources it would be here.
-  plugins: [plainDescriptors(join(root, "scripts/bundle/plain-file.ts")), seenFrom(join(root, "src/chunks"))],
+  plugins: [
+    plainDescriptors(join(root, "scripts/bundle/plain-file.ts")),
+    seenFrom(join(outdir, "chunks"), { [guardian.source]: guardian.program }),
+  ],
 });
 requireSeenFrom(join(outdir, "chunks"), split.outputFiles);
 for (const name of readdirSync(outdir, { recursive: true, encoding: "utf8" })) {
-  if (/\.js(?:\.map)?$/.test(name)) rmSync(join(outdir, name));
+  if (/\.c?js(?:\.map)?$/.test(name)) rmSync(join(outdir, name));
 }
 await joinChunks(split, entryPoints, { ...options, sourcemap: true });
+await build({
+  ...options,
+  entryPoints: { "guardian/main": guardian.source },
+  format: "cjs",
+  outExtension: { ".js": ".cjs" },
+  sourcemap: true,
+});
 const foreign = Object.keys(split.metafile.inputs).filter((path) => path.includes(`node_modules/${inlined}/`));
 writeFileSync(join(outdir, "LICENSES.txt"), inlinedLicenses(root, inlined, foreign));

@@ -1,5 +1,4 @@
 import { type CheckpointPlan, type CheckpointWay, criuEnds } from "../checkpoint/plan.js";
-import { FailedPreconditionError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import { isSilence } from "./clean-up.js";
@@ -8,7 +7,7 @@ import { freeze, type Pause } from "./freeze.js";
 import type { Operation } from "./operation.js";
 import type { CapturePrepared, PackRW } from "./prepare-capture.js";
 import type { Progress } from "./progress.js";
-import { removeStrayDumps, STRAY_DUMP } from "./recovery/stray-dumps.js";
+import { daemonDumps, removeStrayDumps, STRAY_DUMP } from "./recovery/stray-dumps.js";
 import type { Services } from "./services.js";
 import type { Task } from "./task.js";
 import { together } from "./together.js";
@@ -49,18 +48,17 @@ export async function capture(
   if (throughDaemon) await operation.announce("temporary", task);
   const { criuOptions } = prepared;
   const subject = { containerId: target.record.id, startedAt: new Date() };
+  const dumps = throughDaemon ? await daemonDumps(services, subject, operation.call) : undefined;
   let cutOff = false;
   // Registered before the pause, so that the task runs again by then.
-  operation.onFailure(STRAY_DUMP, async (call) => {
-    if (!cutOff || !throughDaemon) return;
-    if ((await removeStrayDumps(services, subject, call)) === undefined)
-      throw new FailedPreconditionError("it has the task's memory, and only a process there can remove it");
+  operation.onFailure(STRAY_DUMP, async () => {
+    if (cutOff && throughDaemon) await removeStrayDumps(dumps);
   });
   const pause = await freeze(
     services,
     target,
     target.parts.task && services.local,
-    plan.exit ? undefined : criuOptions,
+    { blob: plan.exit ? undefined : criuOptions, dumps },
     operation,
   );
   operation.enter("capture");

@@ -34,7 +34,11 @@ import { callOffOperations } from "./under-way.js";
 
 const starting = once(() => import("./start-checkpoint.js"));
 const rooting = once(() => import("./shared-root.js"));
-const restoring = once(() => import("./restoring.js"));
+const restoring = once(async () => {
+  // Looking at its image and handing it out take the others: loaded together, nobody waits for them later.
+  const [performing] = await Promise.all([import("./restoring.js"), import("./image.js"), import("./container.js")]);
+  return performing;
+});
 const checkpointArchives = once(() => import("./checkpoint-archive.js"));
 const recovering = once(() => import("./recovery/recover.js"));
 const sweeping = once(() => import("./recovery/sweep.js"));

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../call-options.js";
 import { isContainerdError } from "../errors.js";
+import type { DaemonDumps } from "../guardian/daemon-dumps.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import type { Operation } from "./operation.js";
 import { TaskPause } from "./pause.js";
@@ -23,21 +24,29 @@ export interface Pause {
   ms(): number;
 }
 
+/** What a pause is to know of. */
+interface FreezeBeside {
+  /** Written when nobody has to know of the pause any more. */
+  readonly blob: { readonly bytes: Uint8Array; readonly write: () => Promise<unknown> } | undefined;
+  /** Where the daemon may leave the task's memory. */
+  readonly dumps: DaemonDumps | undefined;
+}
+
 /**
  * Pauses a running task, at a moment that criu can dump, with a guardian beside it; one that does not run, or was paused by
- * somebody else, is left as it is. `blob` is written when nobody has to know of the pause any more.
+ * somebody else, is left as it is.
  */
 export async function freeze(
   services: Services,
   { task, record, status }: CheckpointTarget,
   dump: boolean,
-  blob: { readonly bytes: Uint8Array; readonly write: () => Promise<unknown> } | undefined,
+  { blob, dumps }: FreezeBeside,
   operation: Operation,
 ): Promise<Pause> {
   if (task === undefined || status !== "running") {
     return { end: async () => {}, forget: async () => void (await blob?.write()), ms: () => 0 };
   }
-  const watch = await operation.watchPause(task, record, blob?.bytes);
+  const watch = await operation.watchPause(task, record, { blob: blob?.bytes, dumps });
   const pause = new TaskPause(services, task);
   operation.onFailure(`pause of ${task.id}`, async () => {
     try {

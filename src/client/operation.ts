@@ -7,7 +7,7 @@ import type { GuardianUse } from "./recovery/guardian.js";
 import { intentResource } from "./recovery/intent.js";
 import { type OperationRecord, operationLabels } from "./recovery/operation-record.js";
 import { ownOwner } from "./recovery/owner.js";
-import { PauseWatch } from "./recovery/pause-watch.js";
+import { PauseWatch, type PauseWatchOptions } from "./recovery/pause-watch.js";
 import { settleRivals } from "./recovery/rivals.js";
 import type { Services } from "./services.js";
 import type { Task } from "./task.js";
@@ -138,14 +138,17 @@ export class Operation {
   }
 
   /**
-   * To be called before a task is paused: what must be known if this process dies is written down, and a guardian stands by. `blob` is
-   * written when the pause is over.
+   * To be called before a task is paused: what must be known if this process dies is written down, and a guardian stands by.
    */
-  async watchPause(task: Task, record: ContainerRecord, blob: Uint8Array | undefined): Promise<PauseWatch> {
+  async watchPause(
+    task: Task,
+    record: ContainerRecord,
+    beside: Pick<PauseWatchOptions, "blob" | "dumps">,
+  ): Promise<PauseWatch> {
     const { maxPausedMs = DEFAULT_MAX_PAUSED_MS } = this.#options;
     const { guardian, callOff } = this.#means;
     const { call, lease } = this;
-    const options = { lease, task, record, blob, maxPausedMs, guardian, callOff, call };
+    const options = { ...beside, lease, task, record, maxPausedMs, guardian, callOff, call };
     this.#watch = await PauseWatch.begin(this.#services, options);
     return this.#watch;
   }

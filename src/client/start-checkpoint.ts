@@ -13,7 +13,8 @@ export async function startCheckpoint(
 ): Promise<CheckpointResult> {
   const guardian = services.guardian ? useGuardian(services.rpc.transport) : undefined;
   try {
-    const { performCheckpoint } = await import("./checkpointing.js");
+    // Looking at images takes the second: loaded with the rest, nobody waits for it later.
+    const [{ performCheckpoint }] = await Promise.all([import("./checkpointing.js"), import("./image.js")]);
     return await performCheckpoint(services, id, ref, options, call);
   } finally {
     guardian?.release();

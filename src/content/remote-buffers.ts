@@ -1,5 +1,5 @@
 import { WriteAction } from "../api/services/content/v1/content_pb.js";
-import { keepSteady } from "../rpc/steady-bytes.js";
+import { keepSteady } from "../rpc/encode.js";
 import type { RemoteWriteStream } from "./remote-stream.js";
 
 // Large enough that a message's cost does not count, small enough for the 4 MiB some proxies allow.

@@ -1,4 +1,5 @@
 import { DaemonCalls } from "./daemon-calls.js";
+import { removeDaemonDumps } from "./daemon-dumps.js";
 import { endPause } from "./end-pause.js";
 import { type FromGuardian, MessageReader, messageText, type ToGuardian, type WatchedPause } from "./messages.js";
 
@@ -24,15 +25,23 @@ function say(message: FromGuardian): void {
 }
 
 function end(watch: Watch): Promise<unknown> {
-  const { pause, state } = watch;
   const daemon = calls;
-  if (daemon === undefined || state === "idle") return Promise.resolve();
-  watch.ending ??= endPause(daemon, pause, state === "paused").then(() =>
-    daemon.forget(pause, CALL_MS).catch(() => {
-      // Whoever recovers finds the task running.
-    }),
-  );
+  if (daemon === undefined || watch.state === "idle") return Promise.resolve();
+  watch.ending ??= endAll(daemon, watch);
   return watch.ending;
+}
+
+async function endAll(daemon: DaemonCalls, { pause, state }: Watch): Promise<void> {
+  const removeDumps = async (): Promise<void> => {
+    // What cannot be removed is left to whoever sweeps.
+    if (pause.dumps !== undefined) await removeDaemonDumps(pause.dumps).catch(() => {});
+  };
+  await Promise.all([endPause(daemon, pause, state === "paused"), removeDumps()]);
+  // A dump may have begun late, too.
+  await removeDumps();
+  await daemon.forget(pause, CALL_MS).catch(() => {
+    // Whoever recovers finds the task running.
+  });
 }
 
 async function begin(at: number): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Reach } from "../rpc/session.js";
+import type { DaemonDumps } from "./daemon-dumps.js";
 import type { Freezer } from "./freezer.js";
 
 /** A pause that is to end whatever happens to the process that asks for it. */
@@ -11,6 +12,8 @@ export interface WatchedPause {
   readonly intent: { readonly lease: string; readonly id: string; readonly type: string };
   /** The kernel's own switch, where it is seen from here. */
   readonly freezer?: Freezer | undefined;
+  /** Where the daemon may leave the task's memory, where that is seen from here. */
+  readonly dumps?: DaemonDumps | undefined;
 }
 
 /** What the guardian is told, one JSON text a line. Each but the first names the pause it is about. */

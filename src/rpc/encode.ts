@@ -1,6 +1,5 @@
 import { create, type DescMessage, type MessageInitShape, ScalarType, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { isSteady } from "./steady-bytes.js";
 
 /** From here on copying the bytes costs more than sending them by themselves. */
 const LARGE_BYTES = 64 * 1024;
@@ -22,7 +21,15 @@ export function encode<I extends DescMessage>(schema: I, input: MessageInitShape
   return [toBinary(schema, create(schema, input))];
 }
 
+const steady = new WeakSet<ArrayBufferLike>();
+
+/** Promises that bytes of a message stay as they are until it is answered, so that the next message need not wait until they have gone. */
+export function keepSteady(bytes: Uint8Array): Uint8Array {
+  steady.add(bytes.buffer);
+  return bytes;
+}
+
 /** Whether a message is safe from what the caller writes to its bytes: they were copied, or stay as they are. */
 export function isSafe([, bytes]: readonly Uint8Array[]): boolean {
-  return bytes === undefined || isSteady(bytes);
+  return bytes === undefined || steady.has(bytes.buffer);
 }

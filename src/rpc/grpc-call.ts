@@ -1,10 +1,11 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { CallError, callErrorFrom, Status } from "./call-error.js";
-import { framePrefix, MessageReader } from "./grpc-frames.js";
+import { framed, MessageReader } from "./grpc-frames.js";
 
 const CANCEL = 8;
+const NOTHING = new Uint8Array();
 /** What is read ahead of whoever takes the messages, before the peer is held back. */
-const MOST_WAITING_BYTES = 4 * 1024 * 1024;
+const MOST_WAITING_BYTES = 2 * 1024 * 1024;
 
 // See https://github.com/grpc/grpc/blob/v1.75.0/doc/PROTOCOL-HTTP2.md#errors
 const resetStatus: { readonly [rst: number]: number } = {
@@ -21,6 +22,8 @@ export interface GrpcCallOptions {
   readonly maxMessageBytes: number;
   /** Told whenever bytes came. */
   readonly heard: () => void;
+  /** Told when the stream is closed. */
+  readonly closed: () => void;
 }
 
 /** One gRPC call on an HTTP/2 stream: messages out, messages in, and how it ended. */
@@ -39,7 +42,7 @@ export class GrpcCall {
   readonly #abort = () => this.#end(this.#options.signal?.reason);
 
   constructor(stream: ClientHttp2Stream, options: GrpcCallOptions) {
-    const { signal, timeoutMs, maxMessageBytes, heard } = options;
+    const { signal, timeoutMs, maxMessageBytes, heard, closed } = options;
     this.#stream = stream;
     this.#options = options;
     this.#reader = new MessageReader(maxMessageBytes);
@@ -53,7 +56,10 @@ export class GrpcCall {
     stream.on("error", (reason) => {
       this.#broken ??= reason;
     });
-    stream.on("close", () => this.#closed());
+    stream.on("close", () => {
+      closed();
+      this.#closed();
+    });
     signal?.addEventListener("abort", this.#abort, { once: true });
     if (timeoutMs !== undefined) {
       this.#timer = setTimeout(() => {
@@ -80,19 +86,40 @@ export class GrpcCall {
   /** Says that nothing more will be sent, with a last message when there is one. */
   finish(parts?: readonly Uint8Array[]): void {
     if (this.#over !== undefined) return;
+    const [only, more] = parts ?? [];
+    if (only !== undefined && more === undefined) {
+      this.#requireSize(only.length);
+      this.#stream.end(framed(only, only.length));
+      return;
+    }
     this.#stream.cork();
     if (parts !== undefined) this.#write(parts);
     this.#stream.end();
     this.#stream.uncork();
   }
 
-  #write(parts: readonly Uint8Array[], gone?: () => void): void {
-    const length = parts.reduce((sum, part) => sum + part.length, 0);
+  #write([first = NOTHING, second]: readonly Uint8Array[], gone?: () => void): void {
+    const length = first.length + (second?.length ?? 0);
     this.#requireSize(length);
+    if (second === undefined) {
+      this.#stream.write(framed(first, length), gone);
+      return;
+    }
     this.#stream.cork();
-    this.#stream.write(framePrefix(length));
-    for (const [at, part] of parts.entries()) this.#stream.write(part, at === parts.length - 1 ? gone : undefined);
+    this.#stream.write(framed(first, length));
+    this.#stream.write(second, gone);
     this.#stream.uncork();
+  }
+
+  /** The one message of a call that has no more; waits until the call is over. */
+  async only(): Promise<Uint8Array> {
+    while (this.#over === undefined && this.#waiting.length < 2) await this.#woken();
+    if (this.#over?.well === false) throw this.#over.reason;
+    const [message, more] = this.#waiting;
+    if (message === undefined) throw new CallError(Status.internal, "protocol error: no message");
+    if (more === undefined) return message;
+    this.cancel();
+    throw new CallError(Status.internal, "protocol error: more than one message");
   }
 
   /** The next message; `undefined` when the call ended well. */
@@ -108,18 +135,14 @@ export class GrpcCall {
         if (!this.#over.well) throw this.#over.reason;
         return undefined;
       }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#woken();
     }
   }
 
   /** Resolves when the peer has begun to answer. Not to be waited for beside {@link GrpcCall.receive}. */
   async answered(): Promise<void> {
     while (!this.#hasHead && this.#over === undefined) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#woken();
     }
     if (this.#over?.well === false && this.#waiting.length === 0) throw this.#over.reason;
   }
@@ -127,6 +150,12 @@ export class GrpcCall {
   /** Ends the call from this side, if it is not over. */
   cancel(reason: unknown = new CallError(Status.canceled, "the call was cancelled")): void {
     this.#end(reason);
+  }
+
+  #woken(): Promise<void> {
+    return new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
   }
 
   #head(headers: IncomingHttpHeaders): void {

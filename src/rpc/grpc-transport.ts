@@ -1,4 +1,3 @@
-import type { ClientHttp2Stream } from "node:http2";
 import {
   type DescMessage,
   type DescMethod,
@@ -11,7 +10,7 @@ import { decoding } from "./decoding.js";
 import { encode, isSafe } from "./encode.js";
 import { GrpcCall } from "./grpc-call.js";
 import { requireWeight } from "./message-weight.js";
-import type { Session } from "./session.js";
+import type { OpenStream, Session } from "./session.js";
 import type { Transport } from "./transport.js";
 
 const CANCEL = 8;
@@ -23,6 +22,7 @@ const LONGEST_TIMEOUT_MS = 99_999_999;
  * the same machine is worth.
  */
 export function grpcTransport(session: Session, maxMessageBytes: number): Transport {
+  const heard = (): void => session.notifyResponseByteRead();
   const open = async (
     method: DescMethod,
     signal: AbortSignal | undefined,
@@ -30,37 +30,32 @@ export function grpcTransport(session: Session, maxMessageBytes: number): Transp
     header: Headers | Readonly<Record<string, string>> | undefined,
   ): Promise<GrpcCall> => {
     signal?.throwIfAborted();
-    const headers: Record<string, string> = { "content-type": "application/grpc+proto", te: "trailers" };
+    const headers: Record<string, string> = {
+      ":method": "POST",
+      ":path": `/${method.parent.typeName}/${method.name}`,
+      "content-type": "application/grpc+proto",
+      te: "trailers",
+    };
     if (timeoutMs !== undefined) {
       headers["grpc-timeout"] = `${Math.min(Math.max(Math.ceil(timeoutMs), 0), LONGEST_TIMEOUT_MS)}m`;
     }
-    for (const [name, value] of fields(header)) headers[name] = value;
+    setFields(headers, header);
+    const opening = session.open(headers);
+    if (!(opening instanceof Promise)) {
+      const { stream, closed } = opening;
+      return new GrpcCall(stream, { signal, timeoutMs, maxMessageBytes, heard, closed });
+    }
     const startedAt = performance.now();
-    const stream = await within(
-      session.request("POST", `/${method.parent.typeName}/${method.name}`, headers),
-      signal,
-      timeoutMs,
-    );
+    const { stream, closed } = await within(opening, signal, timeoutMs);
     const leftMs = timeoutMs === undefined ? undefined : timeoutMs - (performance.now() - startedAt);
-    return new GrpcCall(stream, {
-      signal,
-      timeoutMs: leftMs,
-      maxMessageBytes,
-      heard: () => session.notifyResponseByteRead(),
-    });
+    return new GrpcCall(stream, { signal, timeoutMs: leftMs, maxMessageBytes, heard, closed });
   };
   return {
     unary: async (method, signal, timeoutMs, header, input) => {
       const message = encode(method.input, input);
       const call = await open(method, signal, timeoutMs, header);
       call.finish(message);
-      const reply = await call.receive();
-      if (reply === undefined) throw new CallError(Status.internal, "protocol error: no message");
-      if ((await call.receive()) !== undefined) {
-        call.cancel();
-        throw new CallError(Status.internal, "protocol error: more than one message");
-      }
-      return { message: decode(method.output, reply, maxMessageBytes) };
+      return { message: decode(method.output, await call.only(), maxMessageBytes) };
     },
     stream: async (method, signal, timeoutMs, header, input) => {
       const call = await open(method, signal, timeoutMs, header);
@@ -72,16 +67,17 @@ export function grpcTransport(session: Session, maxMessageBytes: number): Transp
   };
 }
 
-function fields(header: Headers | Readonly<Record<string, string>> = {}): Iterable<[string, string]> {
-  return Symbol.iterator in header ? (header as Headers) : Object.entries(header);
+function setFields(headers: Record<string, string>, header: Headers | Readonly<Record<string, string>> = {}): void {
+  if (Symbol.iterator in header) for (const [name, value] of header as Headers) headers[name] = value;
+  else Object.assign(headers, header);
 }
 
 /** Waits for a stream to be opened no longer than the call may take; one that comes later is closed. */
 async function within(
-  opening: Promise<ClientHttp2Stream>,
+  opening: Promise<OpenStream>,
   signal: AbortSignal | undefined,
   timeoutMs: number | undefined,
-): Promise<ClientHttp2Stream> {
+): Promise<OpenStream> {
   // Most calls wait for nothing else, and there are many.
   if (signal === undefined && timeoutMs === undefined) return opening;
   let late = false;
@@ -95,8 +91,11 @@ async function within(
     }
   });
   opening.then(
-    (stream) => {
-      if (late) stream.close(CANCEL);
+    ({ stream, closed }) => {
+      if (!late) return;
+      stream.on("error", () => {});
+      stream.once("close", closed);
+      stream.close(CANCEL);
     },
     () => {
       // Whoever waits for it is told below.

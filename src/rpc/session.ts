@@ -1,6 +1,7 @@
 import http2 from "node:http2";
 import net from "node:net";
 import tls from "node:tls";
+import { Hearing, SessionWatch } from "./session-watch.js";
 
 /**
  * What TLS needs to know; PEM text or bytes.
@@ -37,12 +38,16 @@ export interface SessionOptions {
   readonly pingTimeoutMs?: number | undefined;
 }
 
-// Node's own 64 KiB window makes a stream wait for the daemon after every 64 KiB.
-const STREAM_WINDOW = 4 * 1024 * 1024;
+// Node's own 64 KiB window makes a stream wait for the daemon after every 64 KiB; what is in a wide one may come in one turn of the loop.
+const STREAM_WINDOW = 1024 * 1024;
 const CONNECTION_WINDOW = 16 * 1024 * 1024;
 const KEEPALIVE_AFTER_MS = 15_000;
-// A call given up after so much silence makes one doubt that anybody is there; what is less is impatience.
-const DOUBTFUL_MS = 500;
+
+/** A stream of whoever asked for it, who calls `closed` when it is. */
+export interface OpenStream {
+  readonly stream: http2.ClientHttp2Stream;
+  readonly closed: () => void;
+}
 
 /**
  * One HTTP/2 connection at a time, made when it is needed and again after it was lost. Fits connect-node's
@@ -53,9 +58,10 @@ export class Session {
   readonly #options: SessionOptions;
   #opening: Promise<http2.ClientHttp2Session> | undefined;
   #sessions = new Set<http2.ClientHttp2Session>();
-  #heardAt = 0;
+  /** The connection, while it can be used at once. */
+  #ready: http2.ClientHttp2Session | undefined;
+  readonly #hearing = new Hearing();
   #reaching: Promise<void> | undefined;
-  #heard = 0;
   #closed = false;
 
   constructor(authority: string, options: SessionOptions = {}) {
@@ -63,18 +69,37 @@ export class Session {
     this.#options = options;
   }
 
+  /** Opens a stream, which looks after itself. */
   async request(method: string, path: string, headers: http2.OutgoingHttpHeaders): Promise<http2.ClientHttp2Stream> {
+    const { stream, closed } = await this.open({ ...headers, ":method": method, ":path": path });
+    // Whoever opened it may have gone meanwhile, and nobody else must be told.
+    stream.on("error", () => {});
+    stream.once("response", () => this.notifyResponseByteRead());
+    stream.once("close", closed);
+    return stream;
+  }
+
+  /** Opens a stream for who tells this session of what comes; at once, where there is a connection. */
+  open(headers: http2.OutgoingHttpHeaders): OpenStream | Promise<OpenStream> {
+    const opened = this.#ready === undefined ? undefined : this.#openOn(this.#ready, headers);
+    return opened ?? this.#openLater(headers);
+  }
+
+  async #openLater(headers: http2.OutgoingHttpHeaders): Promise<OpenStream> {
     for (let attempt = 1; ; attempt++) {
       const session = await this.#open();
-      try {
-        const stream = session.request({ ...headers, ":method": method, ":path": path });
-        this.#watch(session, stream);
-        return stream;
-      } catch (reason) {
-        // The connection may have closed between the two lines above; nothing was sent then.
-        if (attempt >= 3 || !(session.closed || session.destroyed)) throw reason;
-      }
+      const opened = this.#openOn(session, headers);
+      if (opened !== undefined) return opened;
+      if (attempt >= 3) throw errno("ECONNRESET", "the connection closed again and again before it was used");
     }
+  }
+
+  /** `undefined` when the connection closed meanwhile; nothing was sent then. */
+  #openOn(session: http2.ClientHttp2Session, headers: http2.OutgoingHttpHeaders): OpenStream | undefined {
+    const watch = watches.get(session);
+    if (watch === undefined || session.closed || session.destroyed) return undefined;
+    const stream = session.request(headers);
+    return { stream, closed: watch.opened(stream) };
   }
 
   /** Sees that somebody answers at the other end; those who ask meanwhile get the same answer. */
@@ -104,14 +129,14 @@ export class Session {
   }
 
   notifyResponseByteRead(): void {
-    this.#heard++;
-    this.#heardAt = Date.now();
+    this.#hearing.heard();
   }
 
   /** Ends the connection for good. */
   close(): void {
     this.#closed = true;
     this.#opening = undefined;
+    this.#ready = undefined;
     const reason = closedByOwner();
     for (const session of this.#sessions) session.destroy(reason);
   }
@@ -138,8 +163,12 @@ export class Session {
     });
     const forget = () => {
       if (this.#opening === promise) this.#opening = undefined;
+      if (this.#ready === session) this.#ready = undefined;
     };
-    watches.set(session, new Watch(forget));
+    const { pingIntervalMs = 310_000, pingTimeoutMs = 20_000 } = this.#options;
+    const ping = { intervalMs: pingIntervalMs, timeoutMs: pingTimeoutMs };
+    const watch = new SessionWatch(session, this.#hearing, ping, forget);
+    watches.set(session, watch);
     const timer = setTimeout(() => {
       session.destroy(errno("ETIMEDOUT", `no connection after ${this.#connectTimeoutMs()} ms`));
     }, this.#connectTimeoutMs());
@@ -149,6 +178,7 @@ export class Session {
       if (session.destroyed) return;
       session.setLocalWindowSize(CONNECTION_WINDOW);
       session.unref();
+      if (this.#opening === promise) this.#ready = session;
       resolve(session);
     });
     session.on("error", (reason) => {
@@ -158,6 +188,7 @@ export class Session {
     session.on("goaway", forget);
     session.once("close", () => {
       clearTimeout(timer);
+      watch.end();
       forget();
       this.#sessions.delete(session);
       reject(errno("ECONNRESET", "the connection closed before it was usable"));
@@ -192,68 +223,9 @@ export class Session {
     socket.setNoDelay(true);
     return socket;
   }
-
-  /** Holds the process open while calls run, and asks a silent peer whether it still lives. */
-  #watch(session: http2.ClientHttp2Session, stream: http2.ClientHttp2Stream): void {
-    const watched = watches.get(session);
-    if (watched === undefined) return;
-    const openedAt = Date.now();
-    const heard = this.#heard;
-    this.#heardAt = openedAt;
-    if (watched.streams++ === 0) {
-      session.ref();
-      const interval = this.#options.pingIntervalMs ?? 310_000;
-      watched.timer = setInterval(() => {
-        if (Date.now() - this.#heardAt >= interval && !session.destroyed) this.#ping(session);
-      }, interval);
-    }
-    // Whoever opened it may have gone meanwhile, and nobody else must be told.
-    stream.on("error", () => {});
-    stream.once("response", () => this.notifyResponseByteRead());
-    stream.once("close", () => {
-      // What comes next, such as cleaning up, had better go another way.
-      const silent = stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR && this.#heard === heard;
-      if (silent && Date.now() - openedAt >= DOUBTFUL_MS) watched.leave();
-      if (--watched.streams > 0) return;
-      clearInterval(watched.timer);
-      if (session.destroyed) return;
-      if (watched.isLeft) session.destroy();
-      else session.unref();
-    });
-  }
-
-  #ping(session: http2.ClientHttp2Session): void {
-    const timeoutMs = this.#options.pingTimeoutMs ?? 20_000;
-    const timer = setTimeout(() => {
-      session.destroy(errno("ETIMEDOUT", `no sign of life for ${timeoutMs} ms`));
-    }, timeoutMs);
-    session.ping((failed) => {
-      clearTimeout(timer);
-      if (failed === null) this.notifyResponseByteRead();
-    });
-  }
 }
 
-/** What is known about a connection. */
-class Watch {
-  streams = 0;
-  timer: NodeJS.Timeout | undefined;
-  /** Whether only the calls that are on it still use it. */
-  isLeft = false;
-  readonly #forget: () => void;
-
-  constructor(forget: () => void) {
-    this.#forget = forget;
-  }
-
-  /** Lets what comes next use another connection. */
-  leave(): void {
-    this.isLeft = true;
-    this.#forget();
-  }
-}
-
-const watches = new WeakMap<http2.ClientHttp2Session, Watch>();
+const watches = new WeakMap<http2.ClientHttp2Session, SessionWatch>();
 
 function pem(value: string | Uint8Array): string | Buffer {
   return typeof value === "string" ? value : Buffer.from(value);

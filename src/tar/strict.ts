@@ -30,6 +30,7 @@ type Gathering = "header" | "x" | "g" | "L" | "K";
 /** What extended headers said about the member to come. */
 interface Announced {
   readonly by: Set<Gathering>;
+  linkName?: string;
   name?: string;
   size?: number;
 }
@@ -68,7 +69,7 @@ class Scan {
       if (end >= 0 && bytes.subarray(end).some((byte) => byte !== 0))
         throw this.#refusal("a long name goes on after its end");
       if (name === "") throw this.#refusal("a long name is empty");
-      if (kind === "L") this.#announced.name = name;
+      this.#announced[kind === "L" ? "name" : "linkName"] = name;
       return;
     }
     const records = parsePax(bytes, { unique: true });
@@ -87,7 +88,7 @@ class Scan {
     for (const key of ["path", "linkpath"]) {
       const text = value(key);
       if (text === "" || text?.includes("\0")) throw this.#refusal(`the record ${quoted(key)} is no name`);
-      if (key === "path" && text !== undefined) this.#announced.name = text;
+      if (text !== undefined) this.#announced[key === "path" ? "name" : "linkName"] = text;
     }
   }
 
@@ -115,12 +116,14 @@ class Scan {
       return;
     }
     const own = this.#field(block, 0, 100, "name");
-    this.#field(block, 157, 100, "link name");
+    const ownLink = this.#field(block, 157, 100, "link name");
     const prefix = isUstar ? this.#field(block, 345, 155, "prefix") : "";
     const name = this.#announced.name ?? (prefix === "" ? own : `${prefix}/${own}`);
     this.#last = name;
     if (name === "") throw this.#refusal("a member has no name");
     if (!FILE_TYPES.includes(type)) throw this.#refusal(`member ${quoted(name)} is of kind ${quoted(type)}`);
+    if ((this.#announced.linkName ?? ownLink) === "" && (type === "1" || type === "2"))
+      throw this.#refusal(`link ${quoted(name)} leads nowhere`);
     const content = this.#sizeOf(name, size);
     const isFile = type === "0" || type === "\0";
     if (!isFile && content > 0) throw this.#refusal(`member ${quoted(name)} is no file, but has ${content} bytes`);

@@ -9,7 +9,14 @@ import type { Daemon } from "../../lab/daemon.js";
 import { repositoryRoot } from "../../lab/repository.js";
 import { inspectArchive } from "../../src/checkpoint/index.js";
 import { LayoutStore } from "../../src/content/index.js";
-import { type Client, type Container, isNotFound, isUnavailable, streamIO } from "../../src/index.js";
+import {
+  type Client,
+  type Container,
+  isFailedPrecondition,
+  isNotFound,
+  isUnavailable,
+  streamIO,
+} from "../../src/index.js";
 import { assertNothingLeft } from "../daemon/audit.js";
 import { clientFor } from "../daemon/client.js";
 import { countOf, countsBeyond, discard, IMAGE, start, upperOf } from "../daemon/counter.js";
@@ -58,8 +65,8 @@ async function end(client: Client, id: string): Promise<void> {
     await touch.wait();
     await touch.delete();
   } catch (reason) {
-    // It is not there yet, or gone already; its shim with it, when that happens meanwhile.
-    if (!isNotFound(reason) && !isUnavailable(reason)) throw reason;
+    // It is not there yet, or gone already, or was gone when it came to it; its shim with it, when that happens meanwhile.
+    if (!isNotFound(reason) && !isUnavailable(reason) && !isFailedPrecondition(reason)) throw reason;
   }
 }
 

@@ -18,7 +18,7 @@ const run = promisify(execFile);
 const root = repositoryRoot();
 const name = "containerd-client";
 /** What importing the front door takes grows with every file. */
-const MOST_FILES = 14;
+const MOST_FILES = 9;
 
 const onNode = process.versions["bun"] === undefined && process.versions["deno"] === undefined;
 

@@ -1,5 +1,6 @@
 import type { CallOptions, LeaseRef } from "../../call-options.js";
 import { DeadlineExceededError } from "../../errors.js";
+import type { DaemonDumps } from "../../guardian/daemon-dumps.js";
 import type { ContainerRecord } from "../container-record.js";
 import type { Services } from "../services.js";
 import type { Task } from "../task.js";
@@ -18,6 +19,8 @@ export interface PauseWatchOptions {
   readonly record: ContainerRecord;
   /** A blob that is to be in the store when the pause is over. */
   readonly blob: Uint8Array | undefined;
+  /** Where the daemon may leave the task's memory. */
+  readonly dumps: DaemonDumps | undefined;
   readonly maxPausedMs: number;
   readonly guardian: GuardianUse | undefined;
   /** Calls the operation off. */
@@ -59,7 +62,7 @@ export class PauseWatch {
   }
 
   async #findGuard(): Promise<Guard | undefined> {
-    const { lease, task, record, guardian } = this.#options;
+    const { lease, task, record, guardian, dumps } = this.#options;
     if (guardian === undefined) return undefined;
     const pause = {
       namespace: this.#services.namespace,
@@ -67,6 +70,7 @@ export class PauseWatch {
       pid: task.pid,
       intent: { lease: lease.id, ...this.#note.resource },
       freezer: await freezerOfRecord(this.#services, record, task.pid),
+      dumps,
     };
     return guardian.watch(pause, () => this.#tooLong());
   }

@@ -12,7 +12,7 @@ import { findTask } from "../task.js";
 import type { FoundOperation } from "./abandoned.js";
 import type { Intent } from "./intent.js";
 import type { OperationRecord } from "./operation-record.js";
-import { removeStrayDumps, STRAY_DUMP } from "./stray-dumps.js";
+import { daemonDumps, removeStrayDumps, STRAY_DUMP } from "./stray-dumps.js";
 
 const CALL_MS = 60_000;
 /** What has a directory with a task's memory in it. */
@@ -51,9 +51,9 @@ export async function removeRemains(
     if (dump !== "") onHost.push(`directory ${dump}, if it is there: containerd-client sweep, run there, removes it`);
   }
   if (intents.some(({ kind }) => kind === "temporary")) {
-    const strays = await removeStrayDumps(services, record, call);
-    if (strays === undefined) onHost.push(STRAY_DUMP);
-    else removed.push(...strays);
+    const dumps = await daemonDumps(services, record, call);
+    if (dumps === undefined) onHost.push(STRAY_DUMP);
+    else removed.push(...(await removeStrayDumps(dumps)));
   }
   const { partial, owner } = record;
   if (partial !== undefined && (await isLeftPartial(partial))) {
