@@ -13,7 +13,7 @@ import { Snapshots } from "../api/services/snapshots/v1/snapshots_pb.js";
 import { Tasks } from "../api/services/tasks/v1/tasks_pb.js";
 import { Version } from "../api/services/version/v1/version_pb.js";
 import { Claims } from "../content/layout/claims.js";
-import { isFileError } from "../content/layout/file-errors.js";
+import { during, isFileError } from "../content/layout/file-errors.js";
 import { FailedPreconditionError, InvalidArgumentError, UnavailableError } from "../errors.js";
 import { type Listener, listen } from "../rpc/listen.js";
 import { type Route, route, routerTransport } from "../rpc/router.js";
@@ -86,6 +86,7 @@ export interface Embedded extends AsyncDisposable {
  * ```
  * @throws {FailedPreconditionError} when another process has the root
  * @throws {DataLossError} when what is in the root cannot be read
+ * @throws {PermissionDeniedError} when it may not be written to; as whatever else the operating system says of it
  * @throws {InvalidArgumentError} when both `runtime` and `programs` are given
  */
 export async function createEmbedded(options: EmbeddedOptions = {}): Promise<Embedded> {
@@ -94,6 +95,10 @@ export async function createEmbedded(options: EmbeddedOptions = {}): Promise<Emb
     throw new InvalidArgumentError("Cannot use both runtime and programs: programs are for the simulated runtime");
   }
   const root = options.root === undefined ? undefined : resolve(options.root);
+  return during(`start a containerd${root === undefined ? "" : ` on ${root}`}`, () => start(root, runtime));
+}
+
+async function start(root: string | undefined, runtime: Runtime): Promise<Embedded> {
   const lock = root === undefined ? undefined : await lockRoot(root);
   try {
     const daemon = new LocalDaemon(placesIn(root));

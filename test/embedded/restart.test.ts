@@ -31,6 +31,16 @@ describe("an embedded containerd on a directory", () => {
     return { containerd, client, [Symbol.asyncDispose]: () => containerd.close() };
   };
 
+  it("is refused where there can be no directory, with a class of its own", async () => {
+    await writeFile(join(root, "..", "file"), "");
+    const nowhere = join(root, "..", "file", "root");
+    await assert.rejects(createEmbedded({ root: nowhere }), (reason) => {
+      assert.ok(isFailedPrecondition(reason), String(reason));
+      assert.match(reason.message, /Cannot start a containerd on .*file/);
+      return true;
+    });
+  });
+
   it("has everything after a restart that it had before", async () => {
     const spec = create(AnySchema, { typeUrl: RuntimeSpecType.spec, value: Buffer.from("\0{}") });
     const bytes = Buffer.alloc(2 * 1024 * 1024 + 1, "x");
