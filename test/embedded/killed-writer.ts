@@ -20,5 +20,7 @@ for (let at = 0; ; at++) {
   }
   await using writer = await client.content.writer(`left-${at}`);
   await writer.write(bytes);
+  // Taken is not there yet: that is for the containerd to say.
+  while ((await client.content.status(`left-${at}`)).offset === 0);
   console.log(`ingest left-${at}`);
 }
