@@ -48,9 +48,12 @@ export async function measured(
   return { wallMs, peakMiB: peak / 1024, stdout };
 }
 
-/** Measures the ways one after the other, again and again: what disturbs one of them disturbs the others, too. */
+/**
+ * Measures the ways one after the other, again and again: what disturbs one of them disturbs the others, too. Each round begins with another of
+ * them, as what comes after a way may feel what it left, such as pages on their way to the disk.
+ */
 export async function interleaved(rounds: number, ways: readonly ((round: number) => Promise<void>)[]): Promise<void> {
   for (let round = 0; round < rounds; round += 1) {
-    for (const way of ways) await way(round);
+    for (let nth = 0; nth < ways.length; nth += 1) await ways[(round + nth) % ways.length]?.(round);
   }
 }
