@@ -34,11 +34,9 @@ import { callOffOperations } from "./under-way.js";
 
 const starting = once(() => import("./start-checkpoint.js"));
 const rooting = once(() => import("./shared-root.js"));
-const restoring = once(async () => {
-  // Looking at its image and handing it out take the others: loaded together, nobody waits for them later.
-  const [performing] = await Promise.all([import("./restoring.js"), import("./image.js"), import("./container.js")]);
-  return performing;
-});
+const restoring = once(() => import("./restoring.js"));
+// Looking at a checkpoint's image and handing out its container take these: loaded together, nobody waits for them later.
+const beside = once(() => Promise.all([import("./image.js"), import("./container.js")]));
 const checkpointArchives = once(() => import("./checkpoint-archive.js"));
 const recovering = once(() => import("./recovery/recover.js"));
 const sweeping = once(() => import("./recovery/sweep.js"));
@@ -186,7 +184,8 @@ export class Client implements AsyncDisposable {
     options: readonly RestoreOption[] = [],
     call: RestoreCall = {},
   ): Promise<Container> {
-    return (await restoring()).performRestore(this.#services, id, checkpoint, options, call);
+    const [{ performRestore }] = await Promise.all([restoring(), beside()]);
+    return performRestore(this.#services, id, checkpoint, options, call);
   }
 
   /**
