@@ -65,7 +65,9 @@ export async function capture(
   const at = new Date();
   const stopWatching = progress.wanted ? watchIngests(services, operation, progress) : () => {};
   try {
-    const { packRW, dump } = await dumpAndCaptureRW(services, plan, target, prepared, operation);
+    const { packRW, dump } = await dumpAndCaptureRW(services, plan, target, prepared, operation, (reason) => {
+      cutOff = operation.call.signal?.aborted === true || isSilence(reason);
+    });
     if (!plan.exit) {
       operation.enter("resume");
       await pause.end();
@@ -104,9 +106,6 @@ export async function capture(
         return pause.ms();
       },
     };
-  } catch (reason) {
-    cutOff = operation.call.signal?.aborted === true || isSilence(reason);
-    throw reason;
   } finally {
     stopWatching();
   }
@@ -118,11 +117,14 @@ async function dumpAndCaptureRW(
   target: CheckpointTarget,
   { captureRW, directory }: CapturePrepared,
   operation: Operation,
+  onFailedDump: (reason: unknown) => void,
 ): Promise<{ readonly packRW: PackRW | undefined; readonly dump: Dump | undefined }> {
   const { call } = operation;
-  const dump = target.parts.task
-    ? await dumpTask(services, target, plan.criu, criuEnds(plan), directory, call)
-    : undefined;
+  const dumping = target.parts.task
+    ? dumpTask(services, target, plan.criu, criuEnds(plan), directory, call)
+    : Promise.resolve(undefined);
+  dumping.catch(onFailedDump);
+  const dump = await dumping;
   call.signal?.throwIfAborted();
   // Not at the same time: to look below mounts criu makes directories in the container's /tmp and takes them away again.
   return { packRW: await captureRW?.(call), dump };

@@ -122,8 +122,8 @@ class Scan {
     this.#last = name;
     if (name === "") throw this.#refusal("a member has no name");
     if (!FILE_TYPES.includes(type)) throw this.#refusal(`member ${quoted(name)} is of kind ${quoted(type)}`);
-    if ((this.#announced.linkName ?? ownLink) === "" && (type === "1" || type === "2"))
-      throw this.#refusal(`link ${quoted(name)} leads nowhere`);
+    if (type === "1" && (this.#announced.linkName ?? ownLink) === "")
+      throw this.#refusal(`hard link ${quoted(name)} leads nowhere`);
     const content = this.#sizeOf(name, size);
     const isFile = type === "0" || type === "\0";
     if (!isFile && content > 0) throw this.#refusal(`member ${quoted(name)} is no file, but has ${content} bytes`);

@@ -246,7 +246,7 @@ describe("archives nobody vouches for", () => {
     await refused(members({ name: "a", checksumOff: 1 }), "data_loss", /damaged/);
     await refused(members({ name: "d/", body: Buffer.from("x") }), "data_loss", /name of a directory/);
     await refused(members({ name: "d", type: "5", body: Buffer.from("x") }), "data_loss", /no file, but has 1 bytes/);
-    for (const type of ["1", "2"]) await refused(members({ name: "l", type }), "data_loss", /leads nowhere/);
+    await refused(members({ name: "l", type: "1" }), "data_loss", /leads nowhere/);
     await refused(
       members({
         name: "a",

@@ -154,13 +154,25 @@ describeOnEachDaemon("a daemon behind a relay", (daemon) => {
             if (progress.phase === phase) back ??= drop();
           },
         });
-        await assert.rejects(attempt, (reason) => {
+        const reason = await attempt.then(
+          () => undefined,
+          (failure: unknown) => failure,
+        );
+        if (reason === undefined) {
+          // What is written first has its connection made anew, and what comes later may find that.
+          assert.equal(phase, "write");
+          const whole = await near.images.get("cp:1");
+          for await (const { descriptor } of whole.walk()) await near.content.info(descriptor.digest);
+          await near.images.delete("cp:1", { sync: true });
+        } else {
           assert.ok(reason instanceof ContainerdError, String(reason));
           assert.equal(reason.operation?.phase, phase);
           assert.equal(reason.operation?.taskStatus, "running", reason.message);
-          assert.deepEqual(reason.operation?.leftBehind, []);
-          return true;
-        });
+          // From here it cannot be seen what became of a dump that was under way.
+          const left = reason.operation?.leftBehind ?? [];
+          assert.equal(left.length, phase === "capture" ? 1 : 0, left.join("\n"));
+          assert.ok(left.every((what) => what.includes("containerd's temporary directory")));
+        }
         await back;
         assert.equal(await taskState(daemon(), near, container.id), "RUNNING");
         await countsBeyond(near, container, await countOf(near, container));

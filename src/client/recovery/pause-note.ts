@@ -57,11 +57,15 @@ export class PauseNote {
       await this.#services.leases.deleteResource(this.#lease, this.resource, call);
       return;
     }
-    if (this.#lost) await this.#eraseAnew(id, blob, call);
-    else await writer.commit();
+    try {
+      if (!this.#lost) return void (await writer.commit());
+    } catch (reason) {
+      if (!isUnanswered(reason)) throw reason;
+    }
+    await this.#eraseAnew(id, blob, call);
   }
 
-  /** An ingest is bound to the connection it was opened over, and that was lost while the task was resumed. */
+  /** An ingest is bound to the connection it was opened over, and that was lost since. */
   async #eraseAnew(id: string, blob: Uint8Array, call: CallOptions & { readonly timeoutMs: number }): Promise<void> {
     const { content } = this.#services;
     const end = Date.now() + call.timeoutMs;
