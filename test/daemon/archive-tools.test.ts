@@ -76,7 +76,7 @@ describeOnEachDaemon("archives and ctr", (daemon) => {
   it("we import what ctr exports, manifest.json and all, and what is run from it runs", async () => {
     const there = client.inNamespace("ours-imported");
     const file = join(directory, "theirs.tar");
-    await daemon().ctr(["-n", client.namespace, "images", "export", file, IMAGE]);
+    await exportByCtr(daemon(), client, file, IMAGE);
     const [image] = await there.images.importFile(file);
     const { target } = await client.images.get(IMAGE);
     assert.equal(image?.name, IMAGE);
@@ -91,7 +91,7 @@ describeOnEachDaemon("archives and ctr", (daemon) => {
   it("we import several images of ctr's, of all platforms and of one", async () => {
     const file = join(directory, "several.tar");
     const names = ["example.org/multi:1", "example.org/other:latest"];
-    await daemon().ctr(["-n", client.namespace, "images", "export", "--all-platforms", file, ...names]);
+    await exportByCtr(daemon(), client, "--all-platforms", file, ...names);
     const there = client.inNamespace("all-platforms");
     await there.images.importFile(file, { platforms: "all" });
     assert.deepEqual(await seen(there), await mine(...names));

@@ -85,7 +85,7 @@ describe("a checkpoint that moves to another daemon", () => {
     it(`from ${from} to ${to} as a file of ctr's`, async () => {
       const file = join(directory, `${from}-${to}.tar`);
       const { daemon, client } = side(from);
-      await daemon.ctr(["-n", client.namespace, "images", "export", "--skip-manifest-json", file, REF]);
+      await exportByCtr(daemon, client, "--skip-manifest-json", file, REF);
       await arrives(side(from), side(to), `file-from-${from}`, (there) =>
         side(to).daemon.ctr(["-n", there.namespace, "images", "import", "--no-unpack", file]),
       );
