@@ -22,7 +22,7 @@ import { readTar } from "../../src/tar/tar.js";
 import { Graphs } from "../content/graphs.js";
 import { assertSame, inChunks } from "../suites/archive-suite.js";
 import { all, bytesOf, code } from "../suites/content-bed.js";
-import { assertNothingLeft, listed } from "./audit.js";
+import { assertNothingLeft, exportByCtr, listed } from "./audit.js";
 import { clientFor } from "./client.js";
 import { countsBeyond, discard, IMAGE, start } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";

@@ -7,7 +7,7 @@ import { type Daemon, startDaemon } from "../../lab/daemon.js";
 import type { ReleaseName } from "../../lab/releases.js";
 import { copy, LayoutStore } from "../../src/content/index.js";
 import { type Client, connect } from "../../src/index.js";
-import { assertNothingLeft, listed } from "./audit.js";
+import { assertNothingLeft, exportByCtr, listed } from "./audit.js";
 import { clientFor } from "./client.js";
 import { countOf, countsBeyond, discard, IMAGE, start } from "./counter.js";
 import { testedReleases } from "./releases.js";
