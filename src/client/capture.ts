@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { type CheckpointPlan, type CheckpointWay, criuEnds } from "../checkpoint/plan.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
@@ -31,7 +32,7 @@ export interface Captured {
 const EXIT_MS = 30_000;
 
 /**
- * Captures memory and then the writable layer inside one pause. Without an exit the pause ends here, before what lies in a
+ * Captures memory and writable layer inside one pause. Without an exit the pause ends here, before what lies in a
  * directory is packed; with one it lasts until the checkpoint is registered.
  */
 export async function capture(
@@ -119,15 +120,22 @@ async function dumpAndCaptureRW(
   operation: Operation,
   onFailedDump: (reason: unknown) => void,
 ): Promise<{ readonly packRW: PackRW | undefined; readonly dump: Dump | undefined }> {
-  const { call } = operation;
+  const stop = new AbortController();
+  const signals = [operation.call.signal, stop.signal].filter((signal) => signal !== undefined);
+  const call = { ...operation.call, signal: AbortSignal.any(signals) };
   const dumping = target.parts.task
-    ? dumpTask(services, target, plan.criu, criuEnds(plan), directory, call)
+    ? dumpTask(services, target, plan.criu, criuEnds(plan), directory, operation.call)
     : Promise.resolve(undefined);
   dumping.catch(onFailedDump);
+  // Starting a program stops this one for a moment: the dump is on its way before that.
+  const begun = turn().then(() => captureRW?.begin?.(call) ?? false);
+  // The pause may only end when neither is at work any more.
+  dumping.catch(() => stop.abort());
+  const [, captured] = await Promise.allSettled([dumping, begun]);
   const dump = await dumping;
-  call.signal?.throwIfAborted();
-  // Not at the same time: to look below mounts criu makes directories in the container's /tmp and takes them away again.
-  return { packRW: await captureRW?.(call), dump };
+  operation.call.signal?.throwIfAborted();
+  // What looks at the files of the container waits for criu, which makes directories there to look below mounts.
+  return { packRW: await captureRW?.finish(captured.status === "fulfilled" && captured.value, operation.call), dump };
 }
 
 /** The frozen task gets its SIGKILL first: when the freeze ends it dies before it runs another instruction. */

@@ -23,17 +23,22 @@ import { prepareUpperCopy } from "./upper-copy.js";
 
 /** What a capture needs, made before the freeze. */
 export interface CapturePrepared {
-  /**
-   * Captures what the writable layer changes, during the pause, and resolves to what packs it, after the pause; absent when
-   * it is not asked for.
-   */
-  readonly captureRW: ((call: CallOptions) => Promise<PackRW>) | undefined;
+  /** How what the writable layer changes is captured, during the pause; absent when it is not asked for. */
+  readonly captureRW: CaptureRW | undefined;
   /** Where criu dumps to; absent when that is the daemon's business. */
   readonly directory: DumpDirectory | undefined;
   /** What criu is asked, to be written after the pause; absent when there is no dump. */
   readonly criuOptions: PreparedBlob | undefined;
   /** What criu dumps into the directory is not packed: the caller takes it from there. */
   readonly keepsDump?: boolean;
+}
+
+/** Captures a writable layer. */
+export interface CaptureRW {
+  /** Begins with what can be done beside the dump, and resolves to whether that was all; absent where nothing can. */
+  readonly begin: ((call: CallOptions) => Promise<boolean>) | undefined;
+  /** To be called after the dump; `begun` says whether all was done. Resolves to what packs it, after the pause. */
+  finish(begun: boolean, call: CallOptions): Promise<PackRW>;
 }
 
 /** A blob that is not written yet. */
@@ -121,7 +126,7 @@ async function prepareRW(
   lower: LowerMounts,
   directory: DumpDirectory | undefined,
   operation: Operation,
-): Promise<(call: CallOptions) => Promise<PackRW>> {
+): Promise<CaptureRW> {
   const options = { mediaType: rwMediaType[plan.rwCompression], ref: operation.ref("rw") };
   const pack = async (upper: readonly Mount[], call: CallOptions) => {
     const layer = await services.diffs.diff(lower.mounts, upper, { ...call, ...options });
@@ -130,11 +135,14 @@ async function prepareRW(
   };
   const shorter = status === "running" && !plan.exit && directory !== undefined;
   const copy = shorter ? await prepareUpperCopy(rwMounts, directory) : undefined;
-  return async (call) => {
-    const copied = await copy?.(call);
-    if (copied !== undefined) return () => pack(copied, operation.call);
-    const layer = await pack(rwMounts, call);
-    return async () => layer;
+  return {
+    begin: copy && ((call) => copy.copy(call)),
+    finish: async (begun, call) => {
+      const copied = begun ? await copy?.finish() : undefined;
+      if (copied !== undefined) return () => pack(copied, operation.call);
+      const layer = await pack(rwMounts, call);
+      return async () => layer;
+    },
   };
 }
 

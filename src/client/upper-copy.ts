@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { lstat, mkdir, readdir } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import type { DumpDirectory } from "./dump-directory.js";
@@ -8,21 +8,31 @@ import { hasRoomFor } from "./dump-space.js";
 import type { Mount } from "./mount.js";
 
 const OWNER_ONLY = 0o700;
+// Where criu makes directories to look below mounts, and what it calls them.
+const PASSING_IN = [".", "tmp"];
+const PASSING = /^cr-tmpfs\.[A-Za-z0-9]{6}$/;
 // To look at more than this takes longer than it saves.
 const MOST_ENTRIES = 50_000;
 // Deleted files are devices, and that a directory hides what is below it stands in an extended attribute: unlike --archive this
 // fails where those cannot be kept, and a cp that does not know of them refuses.
 const COPY_ALL = ["--recursive", "--no-dereference", "--preserve=mode,ownership,timestamps,links,xattr", "--"];
 
+/** A copy of a writable layer to be. */
+export interface UpperCopy {
+  /** Copies what is there, while criu may be at work. Resolves to whether that was all. */
+  copy(call: CallOptions): Promise<boolean>;
+  /** Resolves to the mounts of the copy, when criu is done and the task still stands. */
+  finish(): Promise<readonly Mount[]>;
+}
+
 /**
  * Makes ready to copy the writable layer of an overlay, so that it can be packed when the task runs again: to find out what is in
- * it the daemon looks at every file of the image. Resolves to what copies it, and that to the mounts of the copy; both to
- * `undefined` where there is no overlay to be seen, no room, or no program that copies all there is.
+ * it the daemon looks at every file of the image. Resolves to `undefined` where there is no overlay to be seen, or no room.
  */
 export async function prepareUpperCopy(
   mounts: readonly Mount[],
   directory: DumpDirectory,
-): Promise<((call: CallOptions) => Promise<readonly Mount[] | undefined>) | undefined> {
+): Promise<UpperCopy | undefined> {
   const [mount, ...others] = mounts;
   const upper = mount && optionOf(mount, "upperdir");
   if (mount?.type !== "overlay" || others.length > 0 || upper === undefined) return undefined;
@@ -35,7 +45,21 @@ export async function prepareUpperCopy(
   const options = mount.options.map((option) =>
     option.startsWith("upperdir=") ? `upperdir=${copy}` : option.startsWith("workdir=") ? `workdir=${work}` : option,
   );
-  return async (call) => ((await copyAll(upper, copy, call)) ? [{ ...mount, options }] : undefined);
+  return {
+    copy: (call) => copyAll(upper, copy, call),
+    finish: async () => {
+      for (const directory of PASSING_IN) await forgetPassing(join(upper, directory), join(copy, directory));
+      return [{ ...mount, options }];
+    },
+  };
+}
+
+/** Takes out of the copy what criu had made for a moment and what is gone now, while nothing else can have changed. */
+async function forgetPassing(from: string, to: string): Promise<void> {
+  const names = (await readdir(to).catch(() => [])).filter((name) => PASSING.test(name));
+  if (names.length === 0) return;
+  const stay = new Set(await readdir(from));
+  for (const name of names) if (!stay.has(name)) await rm(join(to, name), { recursive: true });
 }
 
 /** Resolves to whether all there is was copied. */
