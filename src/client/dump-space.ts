@@ -88,21 +88,21 @@ export async function memoryOf(pid: number): Promise<number> {
   let own = 0;
   let shared = 0;
   for await (const one of processTree(pid)) {
-    const status = await readProc(`/proc/${one}/status`);
+    const status = readProc(`/proc/${one}/status`);
     const bytes = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? 0) * 1024;
     own += bytes("RssAnon") + bytes("VmSwap");
     shared = Math.max(shared, bytes("RssShmem"));
   }
-  return own + Math.max(shared, await cgroupShmem(pid));
+  return own + Math.max(shared, cgroupShmem(pid));
 }
 
 /** What the cgroup of a process holds in shared memory and in memory filesystems; 0 where it cannot be seen. */
-async function cgroupShmem(pid: number): Promise<number> {
-  for (const line of (await readProc(`/proc/${pid}/cgroup`)).split("\n")) {
+function cgroupShmem(pid: number): number {
+  for (const line of readProc(`/proc/${pid}/cgroup`).split("\n")) {
     const [, controllers = "", path = ""] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
     const unified = controllers === "";
     if (!unified && !controllers.split(",").includes("memory")) continue;
-    const text = await readProc(join("/sys/fs/cgroup", unified ? "" : "memory", path, "memory.stat"));
+    const text = readProc(join("/sys/fs/cgroup", unified ? "" : "memory", path, "memory.stat"));
     const found = /^total_shmem (\d+)$/m.exec(text) ?? /^shmem (\d+)$/m.exec(text);
     if (found !== null) return Number(found[1]);
   }

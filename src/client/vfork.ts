@@ -15,8 +15,8 @@ const clone = arch === "x64" ? 56 : 220;
  */
 export async function isInVfork(pid: number): Promise<boolean> {
   for await (const one of processTree(pid)) {
-    for (const thread of await threadsOf(one)) {
-      if (waitsForChild(await readProc(`/proc/${one}/task/${thread}/syscall`))) return true;
+    for (const thread of threadsOf(one)) {
+      if (waitsForChild(readProc(`/proc/${one}/task/${thread}/syscall`))) return true;
     }
   }
   return false;
