@@ -64,7 +64,8 @@ export async function lookAtContainer(
   ]);
   const rw = plan.rw ?? record.snapshotKey !== "";
   const parts = { task: plan.task ?? task !== undefined, rw, runtime: plan.runtime ?? true };
-  if (parts.task) refuseState(id, status);
+  // Whoever pauses it may be another operation, and that is said once it is known.
+  if (parts.task && status !== "pausing") refuseState(id, status);
   if (plan.exit && !parts.task) {
     throw new FailedPreconditionError(`Cannot checkpoint container ${id} and end its task: it has none`);
   }
