@@ -52,9 +52,11 @@ export async function capture(
   const dumps = throughDaemon ? await daemonDumps(services, subject, operation.call) : undefined;
   let cutOff = false;
   // Registered before the pause, so that the task runs again by then.
-  operation.onFailure(STRAY_DUMP, async () => {
-    if (cutOff && throughDaemon) await removeStrayDumps(dumps);
-  });
+  if (throughDaemon) {
+    operation.onFailure(STRAY_DUMP, async () => {
+      if (cutOff) await removeStrayDumps(dumps);
+    });
+  }
   const pause = await freeze(
     services,
     target,
@@ -126,11 +128,13 @@ async function dumpAndCaptureRW(
   const dumping = target.parts.task
     ? dumpTask(services, target, plan.criu, criuEnds(plan), directory, operation.call)
     : Promise.resolve(undefined);
-  dumping.catch(onFailedDump);
+  dumping.catch((reason: unknown) => {
+    onFailedDump(reason);
+    stop.abort();
+  });
   // Starting a program stops this one for a moment: the dump is on its way before that.
   const begun = turn().then(() => captureRW?.begin?.(call) ?? false);
   // The pause may only end when neither is at work any more.
-  dumping.catch(() => stop.abort());
   const [, captured] = await Promise.allSettled([dumping, begun]);
   const dump = await dumping;
   operation.call.signal?.throwIfAborted();

@@ -4,6 +4,7 @@ import type { CallOptions } from "../../call-options.js";
 import { CRIU_CONFIG_LABEL } from "../../checkpoint/criu-config.js";
 import { orUndefined } from "../../content/found.js";
 import { isNotFound } from "../../errors.js";
+import { removeDaemonDumps } from "../../guardian/daemon-dumps.js";
 import { dumpPath } from "../dump-directory.js";
 import { isLeftPartial } from "../partial-file.js";
 import type { Services } from "../services.js";
@@ -12,7 +13,7 @@ import { findTask } from "../task.js";
 import type { FoundOperation } from "./abandoned.js";
 import type { Intent } from "./intent.js";
 import type { OperationRecord } from "./operation-record.js";
-import { daemonDumps, removeStrayDumps, STRAY_DUMP } from "./stray-dumps.js";
+import { daemonDumps, STRAY_DUMP } from "./stray-dumps.js";
 
 const CALL_MS = 60_000;
 /** What has a directory with a task's memory in it. */
@@ -53,7 +54,11 @@ export async function removeRemains(
   if (intents.some(({ kind }) => kind === "temporary")) {
     const dumps = await daemonDumps(services, record, call);
     if (dumps === undefined) onHost.push(STRAY_DUMP);
-    else removed.push(...(await removeStrayDumps(dumps)));
+    else {
+      const { removed: gone, busy } = await removeDaemonDumps(dumps);
+      removed.push(...gone.map((path) => `directory ${path}`));
+      kept.push(...busy.map((path) => `directory ${path}: it is being written to`));
+    }
   }
   const { partial, owner } = record;
   if (partial !== undefined && (await isLeftPartial(partial))) {

@@ -32,16 +32,15 @@ export async function daemonDumps(
 }
 
 /**
- * Removes what was left there, and says what that was.
+ * Removes what was left there.
  *
  * @throws {FailedPreconditionError} when criu does not come to an end, or it cannot be seen
  */
-export async function removeStrayDumps(dumps: DaemonDumps | undefined): Promise<readonly string[]> {
+export async function removeStrayDumps(dumps: DaemonDumps | undefined): Promise<void> {
   if (dumps === undefined)
     throw new FailedPreconditionError("it may have a task's memory, and only a process there can remove it");
-  const { removed, busy } = await removeDaemonDumps(dumps);
+  const { busy } = await removeDaemonDumps(dumps);
   if (busy.length > 0) throw new FailedPreconditionError(`Cannot remove ${busy.join(", ")}: it is being written to`);
-  return removed.map((path) => `directory ${path}`);
 }
 
 /** How the images of a container's dump name its cgroup. */
