@@ -2,15 +2,13 @@ import { CallError, Status } from "./call-error.js";
 
 // See https://github.com/grpc/grpc/blob/v1.75.0/doc/PROTOCOL-HTTP2.md
 const PREFIX_BYTES = 5;
+const NOTHING = new Uint8Array();
 /** What is as small is handed on where it lies, if it came in one piece. */
 const SMALL_BYTES = 1024;
 
 /** The five bytes before a message. */
 export function framePrefix(length: number): Buffer {
-  const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
-  prefix[0] = 0;
-  prefix.writeUInt32BE(length, 1);
-  return prefix;
+  return framed(NOTHING, length);
 }
 
 /** A message's first part with those five bytes before it, in memory of its own; `length` is that of the whole message. */
