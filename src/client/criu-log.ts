@@ -29,7 +29,8 @@ const hints: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Error lines that say only that there was an error, or that are said on every run in a box. */
-const aftermath = /(?:Restoring|Dumping) FAILED|cgroupd: recv req error|RLIMIT_NOFILE/;
+const aftermath =
+  /(?:Restoring|Dumping) FAILED|cgroupd: recv req error|RLIMIT_NOFILE|\d+ (?:exited, status=|killed by signal )\d/;
 
 /** Adds criu's own words to a failed dump or restore, when its log lies on this machine: where the error says, or in `workPath`. */
 export async function withCriuLog(services: Services, reason: unknown, workPath?: string): Promise<unknown> {
