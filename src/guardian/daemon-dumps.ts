@@ -32,24 +32,36 @@ const POLL_MS = 100;
 const SAME_MS = 2_000;
 const OTHERS = 0o077;
 const MOST_CGROUPS_BYTES = 1024 * 1024;
+const HEADER_BYTES = 12;
 const NAME = /^ct(?:r)?d-checkpoint\d+$/;
 
 /**
  * Removes the memory that containerd had criu dump into its own temporary directory for a caller who went away: it takes the
  * directory away while criu still writes, and what comes later stays. A directory is known by its age, its mode and the cgroup of the
- * container in it. Waits some seconds for criu to come to an end there.
+ * container in it. Waits for criu to come to an end there, for some seconds unless told otherwise; not for what is known to be another
+ * container's.
  */
-export async function removeDaemonDumps(dumps: DaemonDumps): Promise<RemovedDumps> {
+export async function removeDaemonDumps(dumps: DaemonDumps, busyMs: number = BUSY_MS): Promise<RemovedDumps> {
   const removed: string[] = [];
-  const young = await youngDumps(dumps);
-  if (young.length === 0) return { removed, busy: [] };
-  const busy = await writtenTo(young);
-  for (const { path, here } of young) {
-    if (busy.includes(path) || !(await holdsDumpOf(here, dumps.cgroup))) continue;
-    await rm(here, { recursive: true, force: true });
-    removed.push(path);
+  const deadline = Date.now() + busyMs;
+  for (let pending = await youngDumps(dumps); ; await sleep(POLL_MS)) {
+    // Before it is asked whose they are: what is quiet by then says so in full.
+    const open = pending.length === 0 ? [] : await openFiles();
+    const busy: Dump[] = [];
+    for (const dump of pending) {
+      const cgroups = await cgroupsIn(dump.here);
+      const isOurs = cgroups !== undefined && names(cgroups, dumps.cgroup);
+      if (!isOurs && cgroups !== undefined && isWhole(cgroups)) continue;
+      if (open.some((file) => file === dump.path || file.startsWith(`${dump.path}/`))) {
+        busy.push(dump);
+      } else if (isOurs) {
+        await rm(dump.here, { recursive: true, force: true });
+        removed.push(dump.path);
+      }
+    }
+    if (busy.length === 0 || Date.now() > deadline) return { removed, busy: busy.map(({ path }) => path) };
+    pending = busy;
   }
-  return { removed, busy };
 }
 
 /** The daemon's own directories that are not older. */
@@ -65,18 +77,6 @@ async function youngDumps({ path, here, sinceMs }: DaemonDumps): Promise<Dump[]>
   return young;
 }
 
-/** Those in which a process holds something open, however long one waits. */
-async function writtenTo(dumps: readonly Dump[]): Promise<string[]> {
-  const deadline = Date.now() + BUSY_MS;
-  for (;;) {
-    const open = await openFiles();
-    const isOpen = ({ path }: Dump) => open.some((file) => file === path || file.startsWith(`${path}/`));
-    const busy = dumps.filter(isOpen).map(({ path }) => path);
-    if (busy.length === 0 || Date.now() > deadline) return busy;
-    await sleep(POLL_MS);
-  }
-}
-
 /** What all processes have open, by the names they know it by. */
 async function openFiles(): Promise<string[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
@@ -88,15 +88,24 @@ async function openFiles(): Promise<string[]> {
   return (await Promise.all(open)).flat();
 }
 
-/** Whether criu dumped it there, and of a task in that cgroup. */
-async function holdsDumpOf(directory: string, cgroup: string): Promise<boolean> {
+/** What criu wrote of the cgroups of the task it dumped there; `undefined` before it has, and where it is not criu's. */
+async function cgroupsIn(directory: string): Promise<Buffer | undefined> {
   const file = join(directory, "cgroup.img");
   const found = await lstat(file).catch(() => undefined);
-  if (found === undefined || !found.isFile() || found.size > MOST_CGROUPS_BYTES) return false;
-  if (found.ctimeMs - found.mtimeMs > SAME_MS) return false;
-  const text = await readFile(file, "latin1");
-  for (let at = text.indexOf(cgroup); at >= 0; at = text.indexOf(cgroup, at + 1)) {
-    if (!/[\w.-]/.test(text[at + cgroup.length] ?? "")) return true;
+  if (found === undefined || !found.isFile() || found.size > MOST_CGROUPS_BYTES) return undefined;
+  if (found.ctimeMs - found.mtimeMs > SAME_MS) return undefined;
+  return readFile(file).catch(() => undefined);
+}
+
+/** Whether criu has come to the end of the file: one message, with its size after the two magic numbers. */
+function isWhole(image: Buffer): boolean {
+  return image.length >= HEADER_BYTES && image.length >= HEADER_BYTES + image.readUInt32LE(HEADER_BYTES - 4);
+}
+
+function names(image: Buffer, cgroup: string): boolean {
+  for (let at = image.indexOf(cgroup); at >= 0; at = image.indexOf(cgroup, at + 1)) {
+    const next = image[at + cgroup.length] ?? 0;
+    if (!/[\w.-]/.test(String.fromCharCode(next))) return true;
   }
   return false;
 }
