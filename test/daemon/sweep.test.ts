@@ -144,6 +144,29 @@ describeOnEachDaemon(
       await discard(other);
     });
 
+    it("leaves what is still written to there to the next one", async () => {
+      await daemon().inBox("sh", ["-c", `rm -rf ${TEMPORARY}/*`]);
+      await startChild(work({ dieIn: "capture", way: "daemon" })).ended();
+      // Who holds it is in the box, where the daemon's paths are what it calls them.
+      const dump = `${TEMPORARY}/ctrd-checkpoint6`;
+      const script = `mkdir -m 700 ${dump}; exec 3> ${dump}/pages-1.img; touch ${TEMPORARY}/held
+        while [ -e ${TEMPORARY}/held ]; do sleep 0.1; done; exec 3>&-; touch ${TEMPORARY}/done`;
+      const holding = daemon().inBox("sh", ["-c", script]);
+      const inBox = (line: string) => daemon().inBox("sh", ["-c", line]);
+      await inBox(`while [ ! -e ${TEMPORARY}/held ]; do sleep 0.1; done`);
+      const first = await client.sweep();
+      await inBox(`rm ${TEMPORARY}/held; while [ ! -e ${TEMPORARY}/done ]; do sleep 0.1; done; rm -r ${TEMPORARY}/*`);
+      await holding;
+      const seen = await saysWhereItIs();
+      const directory = `directory ${dump}: it is being written to`;
+      assert.deepEqual(first.kept.slice(0, 1), seen ? [directory] : []);
+      assert.equal(first.kept.length, seen ? 2 : 0);
+      const next = await client.sweep();
+      assert.equal(next.operations.length, seen ? 1 : 0);
+      assert.deepEqual(next.kept, []);
+      assert.equal(next.removed.filter((what) => what.startsWith("lease ")).length > 0, seen);
+    });
+
     it("removes named pipes that a dead process left, but not those of a task that is there", async () => {
       const owner = { pid: 1, startTicks: "0", bootId: "", pidNamespace: "", host: "", instance: "" };
       const [bootId, pidNamespace] = await Promise.all([

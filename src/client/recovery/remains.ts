@@ -42,6 +42,7 @@ export async function removeRemains(
   const removed: string[] = [];
   const kept: string[] = [];
   const onHost: string[] = [];
+  let writtenTo = false;
   for (const file of await filesOf(services, record, call)) {
     if (services.local) await file.remove();
     (services.local ? removed : onHost).push(file.name);
@@ -58,6 +59,7 @@ export async function removeRemains(
       const { removed: gone, busy } = await removeDaemonDumps(dumps);
       removed.push(...gone.map((path) => `directory ${path}`));
       kept.push(...busy.map((path) => `directory ${path}: it is being written to`));
+      writtenTo = busy.length > 0;
     }
   }
   const { partial, owner } = record;
@@ -76,6 +78,10 @@ export async function removeRemains(
       continue;
     }
     removed.push(...(await abortIngests(services, lease, call)));
+    if (writtenTo) {
+      kept.push(`lease ${lease.id}: it says that the daemon has the memory of a task in its temporary directory`);
+      continue;
+    }
     await gone(services.leases.delete(lease, { ...call, sync: true }));
     removed.push(`lease ${lease.id}`);
   }
