@@ -230,7 +230,7 @@ export interface Events {
   "/tasks/create": OfNewTask;
   /** A task was started. */
   "/tasks/start": OfProcess;
-  /** A process that ended was removed. */
+  /** A process that ended was removed. containerd's shim may end before it has said so of its task: then this never comes. */
   "/tasks/delete": OfProcessEnd;
   /** A process ended. */
   "/tasks/exit": OfProcessEnd;

@@ -7,6 +7,8 @@ import type { Daemon } from "../../lab/daemon.js";
 import type { Client } from "../../src/index.js";
 
 const SETTLE_MS = 300;
+// On a busy machine.
+const LATE_MS = 5_000;
 
 /** What `ctr` lists, one name a line; the library under test has no part in it. */
 export async function listed(daemon: Daemon, client: Client, ...args: string[]): Promise<string[]> {
@@ -67,8 +69,13 @@ export async function taskState(daemon: Daemon, client: Client, id: string): Pro
   return lines.map((line) => line.split(/\s+/)).find(([name]) => name === id)?.[2];
 }
 
-/** The events of one topic that were published while `act` ran. */
-export async function seen(client: Client, topic: string, act: () => Promise<unknown>): Promise<unknown[]> {
+/** The events of one topic that were published while `act` ran; so many are waited for. */
+export async function seen(
+  client: Client,
+  topic: string,
+  act: () => Promise<unknown>,
+  expected: number = 0,
+): Promise<unknown[]> {
   const stop = new AbortController();
   const events: unknown[] = [];
   const reading = (async () => {
@@ -80,6 +87,8 @@ export async function seen(client: Client, topic: string, act: () => Promise<unk
   await sleep(SETTLE_MS);
   events.length = 0;
   await act();
+  const end = Date.now() + LATE_MS;
+  while (events.length < expected && Date.now() < end) await sleep(10);
   await sleep(SETTLE_MS);
   stop.abort();
   await reading;

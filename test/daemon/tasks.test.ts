@@ -45,7 +45,7 @@ describeOnEachDaemon("tasks", (daemon) => {
   const subject = async (): Promise<TaskSubject> => {
     const own = await connect({ address: daemon().address, namespace: `suite-${++suites}` });
     await busyboxImage(own, PROGRAMS, { secondLayer: taskPrograms });
-    return { client: own, image: PROGRAMS, directory, end: () => own.close() };
+    return { client: own, image: PROGRAMS, directory, hasShims: true, end: () => own.close() };
   };
   taskSuite("of the suite", subject);
   freezeSuite("of the suite, frozen and thawed,", subject);

@@ -24,6 +24,8 @@ export interface TaskSubject {
   readonly directory: string;
   /** Where named pipes are made; the client's default when absent. */
   readonly pipes?: string | undefined;
+  /** Whether tasks are run by processes that end with them. */
+  readonly hasShims?: boolean | undefined;
   /** Puts everything away. */
   end(): Promise<void>;
 }
