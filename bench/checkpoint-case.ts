@@ -1,14 +1,17 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Container } from "containerd-client";
 import type { Bench } from "./bench.js";
 import { discard, requireMemory, startKeeper } from "./containers.js";
-import { interleaved } from "./measured.js";
+import { interleaved, type Measured } from "./measured.js";
 import { PauseWatch } from "./pause-watch.js";
 
 /** The lines a case adds figures to. */
 export interface CheckpointLines {
   readonly wall: string;
   readonly paused: string;
+  /** The pause of a dump into a directory by three calls and nothing else: what no client can do without. */
+  readonly floor?: string | undefined;
   readonly calls: string;
   readonly restoreWall: string;
   readonly restoreCalls: string;
@@ -19,6 +22,9 @@ export const CTR = "ctr";
 
 const COUNTED = 2;
 
+const everybody = ["ours", "ctr"] as const;
+const whose = { ours: undefined, ctr: CTR } as const;
+
 /** A container with so much in its memory is checkpointed and restored by whole processes, ours and `ctr`, in turns. */
 export async function runCheckpointCase(
   bench: Bench,
@@ -28,31 +34,17 @@ export async function runCheckpointCase(
   lines: CheckpointLines,
 ): Promise<void> {
   const container = await startKeeper(bench, id, mebibytes);
-  const checkpoint = (address?: string) => ({
-    ours: (ref: string) => bench.ours("checkpoint", [id, ref], address),
-    ctr: (ref: string) => bench.ctr(["containers", "checkpoint", "--image", "--rw", "--task", id, ref], {}, address),
-  });
+  const checkpoint = (address?: string) => checkpointing(bench, id, address);
   const restore = (address?: string) => ({
     ours: (ref: string) => bench.ours("restore", [id, ref], address),
     ctr: (ref: string) => bench.ctr(["containers", "restore", "--live", "--rw", id, ref], {}, address),
   });
-  const whose = { ours: undefined, ctr: CTR } as const;
-  const everybody = ["ours", "ctr"] as const;
-  {
-    await using pauses = await PauseWatch.start(bench.client);
-    const way = (who: "ours" | "ctr") => async () => {
-      const { wallMs } = await checkpoint()[who](`cp:${who}`);
-      bench.figures.add(lines.wall, wallMs, whose[who]);
-      bench.figures.add(lines.paused, await pauses.next(id), whose[who]);
-      await forgetImage(bench, `cp:${who}`);
-    };
-    await interleaved(rounds.checkpoint, everybody.map(way));
-    for (let counted = 0; counted < COUNTED; counted += 1) {
-      for (const who of everybody) {
-        if (counted > 0) await forgetImage(bench, `cp:${who}`);
-        const { calls } = await bench.count((address) => checkpoint(address)[who](`cp:${who}`));
-        bench.figures.add(lines.calls, calls, whose[who]);
-      }
+  await measurePauses(bench, container, rounds.checkpoint, lines);
+  for (let counted = 0; counted < COUNTED; counted += 1) {
+    for (const who of everybody) {
+      if (counted > 0) await forgetImage(bench, `cp:${who}`);
+      const { calls } = await bench.count((address) => checkpoint(address)[who](`cp:${who}`));
+      bench.figures.add(lines.calls, calls, whose[who]);
     }
   }
   await discard(container);
@@ -67,7 +59,7 @@ export async function runCheckpointCase(
       await clear(bench.daemonTemporary);
     }
   }
-  const way = (who: "ours" | "ctr") => async () => {
+  const way = (who: Side) => async () => {
     const { wallMs } = await restore()[who]("cp:ctr");
     bench.figures.add(lines.restoreWall, wallMs, whose[who]);
     await discard(await bench.client.containers.get(id));
@@ -75,6 +67,48 @@ export async function runCheckpointCase(
   };
   await interleaved(rounds.restore, everybody.map(way));
   for (const who of everybody) await forgetImage(bench, `cp:${who}`);
+}
+
+/** A container is checkpointed by whole processes, ours and `ctr`, in turns; and, for the floor, by the three calls there must be. */
+export async function measurePauses(
+  bench: Bench,
+  container: Container,
+  rounds: number,
+  lines: Pick<CheckpointLines, "wall" | "paused" | "floor">,
+): Promise<void> {
+  const { id } = container;
+  await using pauses = await PauseWatch.start(bench.client);
+  const way = (who: Side) => async () => {
+    const { wallMs } = await checkpointing(bench, id)[who](`cp:${who}`);
+    const pausedMs = await pauses.next(id);
+    bench.figures.add(lines.wall, wallMs, whose[who]);
+    bench.figures.add(lines.paused, pausedMs, whose[who]);
+    if (lines.floor !== undefined && who === "ctr") bench.figures.add(lines.floor, pausedMs, CTR);
+    await forgetImage(bench, `cp:${who}`);
+  };
+  const ways = everybody.map(way);
+  const { floor } = lines;
+  if (floor !== undefined) {
+    const task = await container.task();
+    const imagePath = join(bench.directory, "dump");
+    ways.push(async () => {
+      await task.freeze();
+      await task.checkpoint({ imagePath });
+      await task.resume();
+      bench.figures.add(floor, await pauses.next(id));
+      await rm(imagePath, { recursive: true });
+    });
+  }
+  await interleaved(rounds, ways);
+}
+
+type Side = "ours" | "ctr";
+
+function checkpointing(bench: Bench, id: string, address?: string): Record<Side, (ref: string) => Promise<Measured>> {
+  return {
+    ours: (ref) => bench.ours("checkpoint", [id, ref], address),
+    ctr: (ref) => bench.ctr(["containers", "checkpoint", "--image", "--rw", "--task", id, ref], {}, address),
+  };
 }
 
 /** What the daemon kept is gone when this resolves, so that nobody finds it there the next time. */

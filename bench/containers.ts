@@ -7,6 +7,7 @@ import type { Bench } from "./bench.js";
 const SLEEP = "while :; do sleep 1000; done";
 
 const IMAGE = "docker.io/library/bench:1";
+const FILES_PER_DIRECTORY = 50;
 
 /** A shell that keeps random letters in its memory, and says what they hash to whenever it is asked: only when all of them are there. */
 function keeper(mebibytes: number): readonly string[] {
@@ -27,9 +28,9 @@ export async function startKeeper(bench: Bench, id: string, mebibytes: number): 
   return container;
 }
 
-/** Starts a container that does nothing at all. */
-export async function startSleeper(bench: Bench, id: string): Promise<Container> {
-  return start(bench, id, ["sh", "-c", SLEEP]);
+/** Starts a container that does nothing at all; its image has so many files beside the programs. */
+export async function startSleeper(bench: Bench, id: string, files: number = 0): Promise<Container> {
+  return start(bench, id, ["sh", "-c", SLEEP], files);
 }
 
 const PAGES_PER_MIB = 256;
@@ -46,9 +47,15 @@ export async function startHolder(bench: Bench, id: string, mebibytes: number): 
   return container;
 }
 
-async function start(bench: Bench, id: string, args: readonly string[]): Promise<Container> {
-  await busyboxImage(bench.client, IMAGE);
-  const container = await bench.client.containers.create(id, { image: IMAGE, args });
+async function start(bench: Bench, id: string, args: readonly string[], files: number = 0): Promise<Container> {
+  const image = files === 0 ? IMAGE : `${IMAGE}-${files}-files`;
+  const more = Array.from({ length: files }, (_, at) => ({
+    name: `usr/share/${Math.floor(at / FILES_PER_DIRECTORY)}/${at}`,
+    body: Buffer.from(`file ${at}`),
+    mode: 0o644,
+  }));
+  await busyboxImage(bench.client, image, files === 0 ? {} : { secondLayer: more });
+  const container = await bench.client.containers.create(id, { image, args });
   const task = await container.newTask();
   await task.start();
   return container;

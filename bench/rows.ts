@@ -1,6 +1,7 @@
 import type { Row } from "./row.js";
 import { archiveRead } from "./rows/archive-read.js";
 import { archiveWrite } from "./rows/archive-write.js";
+import { checkpointFiles } from "./rows/checkpoint-files.js";
 import { checkpointIdle } from "./rows/checkpoint-idle.js";
 import { checkpointMemory } from "./rows/checkpoint-memory.js";
 import { largeCheckpoint } from "./rows/large-checkpoint.js";
@@ -22,6 +23,7 @@ export const rows: readonly Row[] = [
   smallCalls,
   travel,
   checkpointIdle,
+  checkpointFiles,
   checkpointMemory,
   streaming,
   startUp,
