@@ -9,7 +9,7 @@ import { killClient } from "../test/faults/kill-client.js";
 import { killDaemon } from "../test/faults/kill-daemon.js";
 import { killEngine } from "../test/faults/kill-engine.js";
 import { killNamed } from "../test/faults/kill-named.js";
-import { ours, peer } from "../test/faults/killed.js";
+import { ours, peers } from "../test/faults/killed.js";
 import { lies, malicious } from "../test/faults/malicious/malicious.js";
 import type { Scene } from "../test/faults/scene.js";
 import { torn } from "../test/faults/torn.js";
@@ -38,7 +38,7 @@ const modes = [
   "+daemon+exit",
   "+daemon+memory",
   "+daemon+memory+exit",
-];
+] as const;
 
 function part(cases: number, { of }: Share): number {
   return Math.ceil(cases / of);
@@ -54,13 +54,14 @@ export const faultRows: readonly FaultTableRow[] = [
   ...modes.map((mode) => ({
     name: mode === "" ? "client" : "client-modes",
     fault: `kill -9 of the client at every boundary of a checkpoint${mode.replaceAll("+", ", ")}`,
-    run: (scene: Scene, share: Share) => killClient(scene, ours(`checkpoint${mode}`), share),
-    ...(mode === "" && { ctr: (scene: Scene, share: Share) => killClient(scene, peer, share) }),
+    run: (scene: Scene, share: Share) => killClient(scene, ours(`checkpoint${mode}` as const), share),
+    ...(mode === "" && { ctr: (scene: Scene, share: Share) => killClient(scene, peers("checkpoint"), share) }),
   })),
-  ...["restore", "import", "export"].map((what) => ({
+  ...(["restore", "import", "export"] as const).map((what) => ({
     name: what,
     fault: `kill -9 of the client at every boundary of ${what === "restore" ? "a" : "an"} ${what}`,
     run: (scene: Scene, share: Share) => killClient(scene, ours(what), share),
+    ctr: (scene: Scene, share: Share) => killClient(scene, peers(what), share),
   })),
   ...(["create", "delete"] as const).flatMap((what) =>
     (["images", "directories"] as const).flatMap((home) =>
@@ -75,7 +76,7 @@ export const faultRows: readonly FaultTableRow[] = [
     name: goneMs === 300 ? "daemon" : "daemon-long",
     fault: `kill -9 of the daemon at every boundary, back after ${goneMs / 1000} s`,
     run: (scene: Scene, share: Share) => killDaemon(scene, goneMs, share),
-    ...(goneMs === 300 && { ctr: (scene: Scene, share: Share) => killDaemon(scene, goneMs, share, ctr) }),
+    ctr: (scene: Scene, share: Share) => killDaemon(scene, goneMs, share, ctr),
   })),
   ...(["containerd-shim", "runc", "criu"] as const).map((engine) => ({
     name: "engine",

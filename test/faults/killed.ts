@@ -24,58 +24,64 @@ export interface Killed {
 
 const program = fileURLToPath(new URL("victim.js", import.meta.url));
 const ARCHIVE = "checkpoint.tar";
+const THAWED = "thawed";
+
+/** What can be killed in the middle; a checkpoint may be followed by its modes. */
+type Operation = "checkpoint" | `checkpoint+${string}` | "restore" | "import" | "export";
 
 /** One of the victim program's operations. */
-export function ours(what: string): Killed {
-  const start = (subject: (scene: Scene) => string) => (scene: Scene, address: string, ref: string) => {
-    const args = [program, what, address, scene.client.namespace, subject(scene), ref];
-    return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+export function ours(what: Operation): Killed {
+  return {
+    name: what,
+    ...around(what),
+    start: (scene, address, ref) => {
+      const args = [program, what, address, scene.client.namespace, subjectOf(scene, what), ref];
+      return spawn(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
+    },
+    tidy: ({ client }) => client.sweep(),
   };
-  const tidy = ({ client }: Scene) => client.sweep();
-  const archive = (scene: Scene) => join(archives(scene), ARCHIVE);
-  switch (what) {
-    case "restore":
-      return { name: what, makes: "thawed", start: start(() => "thawed"), prepare: frozen, tidy };
-    case "export":
-      return {
-        name: what,
-        keeps: true,
-        start: start(archive),
-        prepare: async (scene) => {
-          await mkdir(archives(scene), { recursive: true });
-          return frozen(scene);
-        },
-        tidy,
-        files: halfArchives,
-      };
-    case "import":
-      return {
-        name: what,
-        start: start(archive),
-        prepare: async (scene) => {
-          const ref = await frozen(scene);
-          await mkdir(archives(scene), { recursive: true });
-          await scene.client.images.exportFile(archive(scene), ref);
-          await scene.client.images.delete(ref, { sync: true });
-          return ref;
-        },
-        tidy,
-      };
-    default:
-      return { name: what, start: start(({ container }) => container.id), tidy };
-  }
 }
 
-/** A checkpoint by the daemon's own `ctr`, which knows nothing to tidy with. */
-export const peer: Killed = {
-  name: "checkpoint by ctr",
-  start: ({ daemon, client, container }, address, ref) => {
-    const words = ["containers", "checkpoint", "--image", "--rw", "--task", container.id, ref];
-    const args = ["--address", address, "--namespace", client.namespace, ...words];
-    return spawn(daemon.binaries.ctr, args, { stdio: ["ignore", "ignore", "inherit"] });
-  },
-  tidy: async () => {},
-};
+/** The same by the daemon's own `ctr`, which knows nothing to tidy with. */
+export function peers(what: Exclude<Operation, `checkpoint+${string}`>): Killed {
+  return {
+    name: `${what} by ctr`,
+    ...around(what),
+    start: (scene, address, ref) => {
+      const words = {
+        checkpoint: ["containers", "checkpoint", "--image", "--rw", "--task", subjectOf(scene, what), ref],
+        restore: ["containers", "restore", "--live", "--rw", subjectOf(scene, what), ref],
+        import: ["images", "import", subjectOf(scene, what)],
+        export: ["images", "export", subjectOf(scene, what), ref],
+      };
+      const args = ["--address", address, "--namespace", scene.client.namespace, ...words[what]];
+      return spawn(scene.daemon.binaries.ctr, args, { stdio: ["ignore", "ignore", "inherit"] });
+    },
+    tidy: async () => {},
+  };
+}
+
+/** The container or the file it is about, beside an image. */
+function subjectOf(scene: Scene, what: Operation): string {
+  if (what === "restore") return THAWED;
+  return what === "import" || what === "export" ? join(archives(scene), ARCHIVE) : scene.container.id;
+}
+
+/** What an operation needs, makes and may leave, whoever does it. */
+function around(what: Operation): Pick<Killed, "prepare" | "makes" | "keeps" | "files"> {
+  if (what === "restore") return { makes: THAWED, prepare: frozen };
+  if (what !== "import" && what !== "export") return {};
+  const prepare = async (scene: Scene) => {
+    await mkdir(archives(scene), { recursive: true });
+    const ref = await frozen(scene);
+    if (what === "import") {
+      await scene.client.images.exportFile(subjectOf(scene, what), ref);
+      await scene.client.images.delete(ref, { sync: true });
+    }
+    return ref;
+  };
+  return what === "import" ? { prepare } : { keeps: true, prepare, files: halfArchives };
+}
 
 async function frozen(scene: Scene): Promise<string> {
   const ref = scene.fresh("frozen");
