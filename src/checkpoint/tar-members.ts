@@ -2,7 +2,8 @@ import type { CallOptions } from "../call-options.js";
 import type { Provider } from "../content/store.js";
 import { DataLossError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import { BLOCK, checksumOf } from "../tar/blocks.js";
+import { BLOCK, checksumOf, headerNumber } from "../tar/blocks.js";
+import { parsePax, textOf } from "../tar/pax.js";
 
 /** Where one member of an uncompressed tar lies. */
 export interface TarMember {
@@ -41,7 +42,7 @@ export async function* listTarMembers(
     if (bytes.length < length) throw new DataLossError(`Cannot list ${tar.digest}: the tar ends inside a member`);
     return bytes;
   };
-  let pax: PaxRecords = {};
+  let pax: MemberRecords = {};
   for (let offset = 0, count = 0; offset + BLOCK <= tar.size; ) {
     const header = await at(offset, BLOCK);
     if (header.every((byte) => byte === 0)) return;
@@ -53,8 +54,7 @@ export async function* listTarMembers(
     offset = content + Math.ceil(size / BLOCK) * BLOCK;
     if (type === "x" || type === "g") {
       if (size > WINDOW * 16) throw new DataLossError(`Cannot list ${tar.digest}: a header of ${size} bytes`);
-      const records = type === "x" ? paxRecords(await at(content, size)) : pax;
-      pax = records;
+      if (type === "x") pax = memberRecords(await at(content, size));
       continue;
     }
     const name = pax.path ?? ustarName(header);
@@ -90,13 +90,8 @@ function checkSum(header: Uint8Array, tar: Pick<Descriptor, "digest">, offset: n
 }
 
 function number(field: Uint8Array, tar: Pick<Descriptor, "digest">, offset: number): number {
-  const first = field[0] ?? 0;
-  // The high bit marks GNU's base-256 form, for what eleven octal digits cannot hold.
-  const value =
-    first & 0x80
-      ? field.subarray(1).reduce((total, byte) => total * 256 + byte, first & 0x7f)
-      : Number.parseInt(text(field).trim() || "0", 8);
-  if (!Number.isSafeInteger(value) || value < 0) {
+  const value = headerNumber(field);
+  if (value === undefined || value < 0) {
     throw new DataLossError(`Cannot list ${tar.digest}: bad number in the tar header at offset ${offset}`);
   }
   return value;
@@ -113,31 +108,23 @@ function text(field: Uint8Array): string {
   return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
 }
 
-interface PaxRecords {
-  path?: string;
-  size?: number;
-  isSparse?: boolean;
+/** What a member is said to be in front of its header. */
+interface MemberRecords {
+  readonly path?: string | undefined;
+  readonly size?: number | undefined;
+  /** What is stored is a map of the content, and only some of it. */
+  readonly isSparse?: boolean;
 }
 
-function paxRecords(bytes: Uint8Array): PaxRecords {
-  const records: PaxRecords = {};
-  for (let at = 0; at < bytes.length; ) {
-    const space = bytes.indexOf(32, at);
-    const length = Number(new TextDecoder().decode(bytes.subarray(at, space)));
-    if (space < 0 || !Number.isSafeInteger(length) || length < 5 || at + length > bytes.length) {
-      throw new DataLossError("Cannot list the tar: broken PAX record");
-    }
-    const record = new TextDecoder().decode(bytes.subarray(space + 1, at + length - 1));
-    const equals = record.indexOf("=");
-    const key = record.slice(0, equals);
-    if (key === "path") records.path = record.slice(equals + 1);
-    // What is stored then is a map of the content, and only some of it.
-    if (key.startsWith("GNU.sparse.")) records.isSparse = true;
-    if (key === "size") records.size = Number(record.slice(equals + 1));
-    at += length;
-  }
-  if (records.size !== undefined && (!Number.isSafeInteger(records.size) || records.size < 0)) {
-    throw new DataLossError("Cannot list the tar: broken size in a PAX record");
-  }
-  return records;
+function memberRecords(header: Uint8Array): MemberRecords {
+  const records = parsePax(header);
+  const [path, size] = [records.get("path"), records.get("size")];
+  const isSparse = [...records.keys()].some((key) => key.startsWith("GNU.sparse."));
+  return { path: path && textOf(path), size: size && sizeOf(textOf(size)), isSparse };
+}
+
+function sizeOf(digits: string): number {
+  const size = Number(digits);
+  if (/^[0-9]+$/.test(digits) && Number.isSafeInteger(size)) return size;
+  throw new DataLossError("Cannot list the tar: broken size in a PAX record");
 }

@@ -16,6 +16,18 @@ export function checksumOf(block: Uint8Array): number {
   return sum;
 }
 
+/** A number of a header: octal digits, or GNU's base-256 form where the first bit is set; `undefined` when it is neither, or too large. */
+export function headerNumber(field: Uint8Array): number | undefined {
+  const first = field[0] ?? 0;
+  const digits = Buffer.from(field).toString("latin1").replace(/\0.*$/s, "").trim();
+  if (!(first & 0x80) && !/^[0-7]*$/.test(digits)) return undefined;
+  const value =
+    first & 0x80
+      ? field.subarray(1).reduce((total, byte) => total * 256 + byte, first & 0x7f)
+      : Number.parseInt(digits || "0", 8);
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
 /** Cuts a tar, however it comes, into its headers and what it is told to gather; what it is told to skip is not kept. */
 export class BlockCutter {
   readonly #take: (piece: Uint8Array) => void;

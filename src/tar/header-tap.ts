@@ -1,5 +1,5 @@
 import { ResourceExhaustedError } from "../errors.js";
-import { BlockCutter, checksumOf, MOST_PAX_BYTES, padding } from "./blocks.js";
+import { BlockCutter, checksumOf, headerNumber, MOST_PAX_BYTES, padding } from "./blocks.js";
 import { type PaxRecords, parsePax } from "./pax.js";
 
 const NO_RECORDS: PaxRecords = new Map();
@@ -44,9 +44,9 @@ export class HeaderTap {
 
   #header(block: Uint8Array): void {
     if (block.every((byte) => byte === 0)) return;
-    const size = numberOf(block.subarray(124, 136));
+    const size = headerNumber(block.subarray(124, 136));
     // What is damaged is for the parser to name.
-    if (size === undefined || numberOf(block.subarray(148, 156)) !== checksumOf(block)) {
+    if (size === undefined || headerNumber(block.subarray(148, 156)) !== checksumOf(block)) {
       this.#isLost = true;
       return;
     }
@@ -77,16 +77,4 @@ export class HeaderTap {
 function sizeIn(records: PaxRecords, otherwise: number): number {
   const text = records.get("size");
   return text === undefined ? otherwise : Number.parseInt(Buffer.from(text).toString("latin1"), 10);
-}
-
-/** A number of a header: octal digits, or GNU's base-256 form where the first bit is set. */
-function numberOf(field: Uint8Array): number | undefined {
-  const first = field[0] ?? 0;
-  const digits = Buffer.from(field).toString("latin1").replace(/\0.*$/s, "").trim();
-  if (!(first & 0x80) && !/^[0-7]*$/.test(digits)) return undefined;
-  const value =
-    first & 0x80
-      ? field.subarray(1).reduce((total, byte) => total * 256 + byte, first & 0x7f)
-      : Number.parseInt(digits || "0", 8);
-  return Number.isSafeInteger(value) ? value : undefined;
 }

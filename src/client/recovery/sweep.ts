@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { CallOptions } from "../../call-options.js";
 import { dumpHome, removeDump } from "../dump-directory.js";
@@ -6,7 +6,6 @@ import { newOperationId } from "../operation-id.js";
 import type { Services } from "../services.js";
 import { sharedRoot } from "../shared-root.js";
 import { type FoundOperation, findOperations, intentsOf, withAbandoned } from "./abandoned.js";
-import { sweepFifos } from "./fifo-sweep.js";
 import { isAbandoned, type OperationRecord } from "./operation-record.js";
 import { operationsHere } from "./owner.js";
 import {
@@ -19,6 +18,7 @@ import {
   recoverOne,
 } from "./recover.js";
 import { type Remains, removeRemains } from "./remains.js";
+import { strayFifos } from "./stray-fifos.js";
 
 /**
  * What a sweep found and did; each thing in words, such as `lease containerd-client-…`.
@@ -64,17 +64,17 @@ export async function sweepOperations(services: Services, options: RecoverOption
     if (remains === "busy") alive.add(record.id);
     else all.push(remains);
   }
-  const directories = [
-    ...dumps.filter((path) => {
-      const id = decodeURIComponent(basename(path));
-      return !alive.has(id) && !operationsHere.has(id);
-    }),
-    ...(await sweepFifos(services, call)),
-  ];
+  const stray = dumps.filter((path) => {
+    const id = decodeURIComponent(basename(path));
+    return !alive.has(id) && !operationsHere.has(id);
+  });
+  const fifos = await strayFifos(services, call);
   if (!dryRun) {
-    for (const path of directories) await removeDump(path);
+    for (const path of stray) await removeDump(path);
+    for (const path of fifos) await rm(path, { recursive: true, force: true });
     await collectGarbage(services);
   }
+  const directories = [...stray, ...fifos];
   return {
     operations,
     removed: [

@@ -8,7 +8,7 @@ import type { Services } from "../services.js";
 import { fateOf, parseOwner } from "./owner.js";
 
 /** The directories of named pipes that processes left which are gone; those of tasks that are there are not among them. */
-export async function sweepFifos(services: Services, call: CallOptions): Promise<string[]> {
+export async function strayFifos(services: Services, call: CallOptions): Promise<string[]> {
   if (!services.local) return [];
   const names = await readdir(FIFO_ROOT).catch(() => []);
   const left: string[] = [];
