@@ -61,7 +61,7 @@ export const faultRows: readonly FaultTableRow[] = [
     name: what,
     fault: `kill -9 of the client at every boundary of ${what === "restore" ? "a" : "an"} ${what}`,
     run: (scene: Scene, share: Share) => killClient(scene, ours(what), share),
-    ctr: (scene: Scene, share: Share) => killClient(scene, peers(what), share),
+    ...(what !== "restore" && { ctr: (scene: Scene, share: Share) => killClient(scene, peers(what), share) }),
   })),
   ...(["create", "delete"] as const).flatMap((what) =>
     (["images", "directories"] as const).flatMap((home) =>

@@ -42,17 +42,16 @@ export function ours(what: Operation): Killed {
   };
 }
 
-/** The same by the daemon's own `ctr`, which knows nothing to tidy with. */
-export function peers(what: Exclude<Operation, `checkpoint+${string}`>): Killed {
+/** The same by the daemon's own `ctr`, which knows nothing to tidy with, and cannot thaw beside the living original. */
+export function peers(what: "checkpoint" | "import" | "export"): Killed {
   return {
     name: `${what} by ctr`,
     ...around(what),
     start: (scene, address, ref) => {
       const words = {
         checkpoint: ["containers", "checkpoint", "--image", "--rw", "--task", subjectOf(scene, what), ref],
-        restore: ["containers", "restore", "--live", "--rw", subjectOf(scene, what), ref],
         import: ["images", "import", subjectOf(scene, what)],
-        export: ["images", "export", subjectOf(scene, what), ref],
+        export: ["images", "export", "--skip-manifest-json", subjectOf(scene, what), ref],
       };
       const args = ["--address", address, "--namespace", scene.client.namespace, ...words[what]];
       return spawn(scene.daemon.binaries.ctr, args, { stdio: ["ignore", "ignore", "inherit"] });
