@@ -6,7 +6,7 @@ import { cut } from "../test/faults/cut.js";
 import { cutCheckpoint } from "../test/faults/cut-checkpoint.js";
 import { diskFull } from "../test/faults/disk-full.js";
 import { killClient } from "../test/faults/kill-client.js";
-import { killDaemon } from "../test/faults/kill-daemon.js";
+import { killDaemon, killDaemonInRestore } from "../test/faults/kill-daemon.js";
 import { killEngine } from "../test/faults/kill-engine.js";
 import { killNamed } from "../test/faults/kill-named.js";
 import { ours, peers } from "../test/faults/killed.js";
@@ -78,6 +78,11 @@ export const faultRows: readonly FaultTableRow[] = [
     run: (scene: Scene, share: Share) => killDaemon(scene, goneMs, share),
     ctr: (scene: Scene, share: Share) => killDaemon(scene, goneMs, share, ctr),
   })),
+  {
+    name: "daemon-restore",
+    fault: "kill -9 of the daemon at every boundary of a restore, back after 0.3 s",
+    run: (scene, share) => killDaemonInRestore(scene, 300, share),
+  },
   ...(["containerd-shim", "runc", "criu"] as const).map((engine) => ({
     name: "engine",
     fault: `kill -9 of ${engine} during a checkpoint`,

@@ -7,7 +7,7 @@ import { crowd, oneRef } from "./crowd.js";
 import { cut } from "./cut.js";
 import { diskFull } from "./disk-full.js";
 import { killClient } from "./kill-client.js";
-import { killDaemon } from "./kill-daemon.js";
+import { killDaemon, killDaemonInRestore } from "./kill-daemon.js";
 import { killEngine } from "./kill-engine.js";
 import { ours } from "./killed.js";
 import { Scene, sceneDaemon } from "./scene.js";
@@ -24,6 +24,7 @@ const rows: Readonly<Record<string, (scene: Scene) => FaultCases>> = {
   "kill -9 of the client during an import": (scene) => killClient(scene, ours("import"), { at: 3, of: 29 }),
   "kill -9 of the client during an export": (scene) => killClient(scene, ours("export"), { at: 25, of: 29 }),
   "kill -9 of the daemon, back after a moment": (scene) => killDaemon(scene, 300, { at: 16, of: 31 }),
+  "kill -9 of the daemon in a restore": (scene) => killDaemonInRestore(scene, 300, { at: 40, of: 50 }),
   "kill -9 of the shim": (scene) => killEngine(scene, "containerd-shim", 2),
   "kill -9 of runc": (scene) => killEngine(scene, "runc", 2),
   "kill -9 of criu": (scene) => killEngine(scene, "criu", 2),
