@@ -1,10 +1,10 @@
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import { type Checkpoint, checkpointIndex, parseCheckpoint } from "../checkpoint/document.js";
 import { CheckpointMediaType } from "../checkpoint/media-types.js";
 import { type CheckpointOption, type CheckpointPlan, type CheckpointWay, planCheckpoint } from "../checkpoint/plan.js";
 import { writeBlob } from "../content/blob.js";
+import { blobPath } from "../content/remote-file.js";
 import { gcLabels } from "../content/walk.js";
 import { DataLossError, InvalidArgumentError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
@@ -302,7 +302,7 @@ async function verify(
     parts.map(async (part) => {
       if (part === undefined) return;
       // What lies on this machine is looked at itself.
-      const path = shared && join(shared.content, "blobs", ...part.digest.split(":"));
+      const path = shared && blobPath(shared.content, part.digest);
       const found = path && (await stat(path).catch(() => undefined));
       const { size } = found || (await services.content.info(part.digest, operation.call));
       if (size !== part.size || size === 0) {

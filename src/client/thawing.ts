@@ -1,6 +1,6 @@
-import { join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import { withDeadline } from "../content/deadline.js";
+import { blobPath } from "../content/remote-file.js";
 import { CanceledError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { CleanUp, type Undo } from "./clean-up.js";
@@ -36,10 +36,9 @@ export async function beginThaw(
   if (shared === undefined) return undefined;
   const cleanUp = new CleanUp();
   try {
-    const [algorithm = "", hex = ""] = dump.digest.split(":");
     const [directory, archive] = await together([
       directoryFor(services, dump, cleanUp, call),
-      openArchive(join(shared.content, "blobs", algorithm, hex), dump, cleanUp, call),
+      openArchive(blobPath(shared.content, dump.digest), dump, cleanUp, call),
     ]);
     if (archive === undefined || directory === undefined) {
       await cleanUp.run(false);

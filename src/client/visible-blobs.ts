@@ -1,6 +1,5 @@
-import { join } from "node:path";
-import { openPlain } from "../content/layout/files.js";
-import type { Provider, Range } from "../content/store.js";
+import { blobFileChunks, openBlobFile } from "../content/remote-file.js";
+import type { Provider } from "../content/store.js";
 import { MAX_DOCUMENT_SIZE } from "../oci/json.js";
 import { verifyBytes } from "../oci/verify.js";
 import type { Services } from "./services.js";
@@ -13,29 +12,20 @@ import { sharedRoot } from "./shared-root.js";
 export function visibleBlobs(services: Services): Provider {
   return {
     async *read(target, options = {}) {
-      const { offset, length, ...call } = options;
-      const { digest, size = Number.POSITIVE_INFINITY } = target;
-      const wanted = Math.min(length ?? size, size - (offset ?? 0));
+      const { offset = 0, length, ...call } = options;
+      const { digest, size } = target;
+      const wanted = size === undefined ? 0 : Math.min(length ?? size, size - offset);
       const shared = wanted > 0 && wanted <= MAX_DOCUMENT_SIZE ? await sharedRoot(services, call) : undefined;
-      const path = shared && join(shared.content, "blobs", ...digest.split(":"));
       call.signal?.throwIfAborted();
-      // Whatever is wrong with the file, the daemon has its own words for it.
-      const bytes = path && (await readPart(path, { offset, length: wanted }).catch(() => undefined));
-      if (!bytes) return yield* services.content.read(target, options);
-      if (offset === undefined && length === undefined) verifyBytes(bytes, { digest, size });
+      const file = shared && size !== undefined ? await openBlobFile(shared.content, digest, size) : undefined;
+      if (file === undefined) return yield* services.content.read(target, options);
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of blobFileChunks(file, digest, { from: offset, to: offset + wanted }, call)) {
+        chunks.push(chunk);
+      }
+      const bytes = Buffer.concat(chunks);
+      if (wanted === size) verifyBytes(bytes, { digest, size });
       yield bytes;
     },
   };
-}
-
-/** A part of a file; `undefined` when the file ends before that. */
-async function readPart(path: string, { offset = 0, length = 0 }: Range): Promise<Uint8Array | undefined> {
-  const file = await openPlain(path);
-  try {
-    const bytes = Buffer.alloc(length);
-    const { bytesRead } = await file.read(bytes, 0, length, offset);
-    return bytesRead === length ? bytes : undefined;
-  } finally {
-    await file.close();
-  }
 }

@@ -32,11 +32,15 @@ export function findRoot({ root }: LocalContent, { signal, timeoutMs }: CallOpti
   });
 }
 
+/** The file a daemon keeps a blob in, below the root of its content store. */
+export function blobPath(root: string, digest: Digest): string {
+  return join(root, "blobs", ...parseDigest(digest).split(":"));
+}
+
 /** Opens the file of a blob; `undefined` when it is not there, cannot be read, or is not the plain file that the daemon knows. */
 export async function openBlobFile(root: string, digest: Digest, size: number): Promise<FileHandle | undefined> {
-  const path = join(root, "blobs", ...parseDigest(digest).split(":"));
   // Whatever is wrong, the daemon is asked, and has its own words for it.
-  const file = await openPlain(path).catch(() => undefined);
+  const file = await openPlain(blobPath(root, digest)).catch(() => undefined);
   if (file === undefined) return undefined;
   const found = await file.stat().catch(() => undefined);
   if (found?.size === size) return file;
