@@ -2,12 +2,11 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import { chmod, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import { CheckpointMediaType } from "../../src/checkpoint/media-types.js";
 import { readBlob, writeBlob } from "../../src/content/index.js";
 import {
   Client,
-  type Container,
   isAlreadyExists,
   isCheckpointInProgress,
   isFailedPrecondition,
@@ -26,39 +25,21 @@ import {
 } from "../../src/index.js";
 import { digester } from "../../src/oci/digest.js";
 import { readTar } from "../../src/tar/tar.js";
-import { assertNothingLeft, seen } from "./audit.js";
-import { clientFor } from "./client.js";
-import { countOf, countsBeyond, discard, IMAGE, start } from "./counter.js";
+import { seen } from "./audit.js";
+import { ContainerBed } from "./container-bed.js";
+import { countOf, countsBeyond, IMAGE, start } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
 
 describeOnEachDaemon("checkpoint", (daemon) => {
+  const bed = new ContainerBed(daemon, "checkpoint");
+  const { next, keep, counting } = bed;
   let client: Client;
-  let containers: Container[] = [];
-  let id = 0;
-  const next = () => `c${++id}`;
-  const started = async (args?: readonly string[]) => {
-    const made = await start(client, next(), args);
-    containers.push(made.container);
-    await countsBeyond(client, made.container, 2);
-    return made;
-  };
-
-  before(async () => {
-    client = await clientFor(daemon(), "checkpoint");
-  });
-  after(() => client.close());
-  beforeEach(() => {
-    containers = [];
-  });
-  afterEach(async () => {
-    for (const container of containers) await discard(container);
-    for await (const image of client.images.list())
-      if (image.name !== IMAGE) await client.images.delete(image.name, { sync: true });
-    await assertNothingLeft(daemon(), client);
+  before(() => {
+    client = bed.client;
   });
 
   it("captures everything and leaves the task running", async () => {
-    const { container, task } = await started();
+    const { container, task } = await counting();
     const checkpoint = await container.checkpoint("cp:1");
     assert.equal((await task.status()).status, "running");
     await countsBeyond(client, container, await countOf(client, container));
@@ -79,7 +60,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("keeps its blobs from the garbage collector through the index alone", async () => {
-    const { container } = await started();
+    const { container } = await counting();
     const checkpoint = await container.checkpoint("cp:1");
     const lease = await client.leases.create();
     await client.leases.delete(lease, { sync: true });
@@ -101,7 +82,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("makes a second checkpoint of one container as whole as the first", async () => {
-    const { container } = await started();
+    const { container } = await counting();
     const first = await container.checkpoint("cp:1");
     await countsBeyond(client, container, await countOf(client, container));
     const second = await container.checkpoint("cp:2");
@@ -113,7 +94,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("makes a third once the first two are deleted", async () => {
-    const { container } = await started();
+    const { container } = await counting();
     for (const ref of ["cp:1", "cp:2"]) {
       await container.checkpoint(ref);
       await client.images.delete(ref, { sync: true });
@@ -124,7 +105,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("gives the same index in every order of options", async () => {
-    const { container, task } = await started();
+    const { container, task } = await counting();
     const options = [withCheckpointTask(), withCheckpointRW(), withCheckpointImage(), withCheckpointRuntime()];
     await using _pause = await task.pause();
     const kinds = [];
@@ -150,7 +131,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
     ["none", "application/vnd.oci.image.layer.v1.tar"],
   ] as const) {
     it(`packs the rw layer as ${compression}`, async () => {
-      const { container } = await started();
+      const { container } = await counting();
       if (compression === "zstd" && daemon().release !== "v21") {
         const paused = await seen(client, "/tasks/paused", () =>
           assert.rejects(container.checkpoint("cp:1", [withCheckpointRW(compression)]), isNotImplemented),
@@ -165,7 +146,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   }
 
   it("ends the task when asked, after the checkpoint is registered", async () => {
-    const { container, task } = await started();
+    const { container, task } = await counting();
     const topics: string[] = [];
     const stop = new AbortController();
     const watching = (async () => {
@@ -182,7 +163,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("refuses a taken name before anything is frozen, and does not end the task", async () => {
-    const { container, task } = await started();
+    const { container, task } = await counting();
     const paused = await seen(client, "/tasks/paused", () =>
       assert.rejects(container.checkpoint(IMAGE, [withCheckpointTaskExit()]), isAlreadyExists),
     );
@@ -191,7 +172,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("leaves a task paused that was paused before", async () => {
-    const { container, task } = await started();
+    const { container, task } = await counting();
     const pause = await task.pause();
     const { task: dump, cost } = await container.checkpoint("cp:1");
     assert.ok(dump);
@@ -203,7 +184,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
 
   it("captures a container without a task: image and files", async () => {
     const container = await client.containers.create(next(), { image: IMAGE });
-    containers.push(container);
+    keep(container);
     const checkpoint = await container.checkpoint("cp:1");
     assert.equal(checkpoint.task, undefined);
     assert.ok(checkpoint.rw);
@@ -212,7 +193,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
 
   it("refuses a task that is not running", async () => {
     const container = await client.containers.create(next(), { image: IMAGE, args: ["sleep", "1000"] });
-    containers.push(container);
+    keep(container);
     const task = await container.newTask();
     await assert.rejects(container.checkpoint("cp:1"), isFailedPrecondition);
     await task.start();
@@ -229,7 +210,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("says when the image's name stands for something else by now, and can do without it", async () => {
-    const { container } = await started();
+    const { container } = await counting();
     const mine = await client.images.get(IMAGE);
     const other = await client.images.create("docker.io/library/elsewhere:1", mine.target);
     await client.images.delete(IMAGE);
@@ -244,7 +225,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("lets exactly one of two checkpoints to one name win", async () => {
-    const [one, two] = [await started(), await started()];
+    const [one, two] = [await counting(), await counting()];
     const results = await Promise.allSettled([one.container.checkpoint("cp:1"), two.container.checkpoint("cp:1")]);
     const won = results.filter(({ status }) => status === "fulfilled");
     const lost = results.find((result) => result.status === "rejected");
@@ -254,7 +235,11 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("waits for a moment criu can dump: a shell that vforks without end", async () => {
-    const { container } = await started(["sh", "-c", "i=0; while :; do i=$((i+1)); echo $i > /count; /bin/true; done"]);
+    const { container } = await counting([
+      "sh",
+      "-c",
+      "i=0; while :; do i=$((i+1)); echo $i > /count; /bin/true; done",
+    ]);
     for (let at = 0; at < 15; at++) {
       await container.checkpoint(`cp:${at}`, [withCheckpointTask()]);
       await client.images.delete(`cp:${at}`, { sync: true });
@@ -262,7 +247,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("includes parts, annotations and labels of the caller's own", async () => {
-    const { container } = await started();
+    const { container } = await counting();
     const checkpoint = await container.checkpoint("cp:1", [
       withCheckpointRW(),
       withCheckpointPart(({ content, ref, containerId }, call) =>
@@ -280,7 +265,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
   });
 
   it("keeps the memory of a task that criu had to end, when the name was taken meanwhile", async () => {
-    const { container, task } = await started();
+    const { container, task } = await counting();
     const { target } = await client.images.get(IMAGE);
     const attempt = container.checkpoint("cp:1", [withCheckpointTask({ openTcp: true }), withCheckpointTaskExit()], {
       onProgress: ({ phase }) => {
@@ -304,7 +289,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
     const dumps = () => readdir(home()).catch(() => []);
 
     it("packs the memory while the task runs on, and it thaws like any other", async () => {
-      const { container } = await started();
+      const { container } = await counting();
       for (const ref of ["cp:1", "cp:2"]) {
         const { cost, leftBehind } = await container.checkpoint(ref);
         assert.equal(cost.way, "directory");
@@ -314,14 +299,14 @@ describeOnEachDaemon("checkpoint", (daemon) => {
         assert.deepEqual(await dumps(), []);
       }
       const copy = await client.restore(next(), "cp:2");
-      containers.push(copy);
+      keep(copy);
       const thawed = await copy.newTask({ checkpoint: "cp:2" });
       await thawed.start();
       await countsBeyond(client, copy, await countOf(client, copy));
     });
 
     it("makes the same parts and the same dump as the daemon's way", async () => {
-      const { container, task } = await started();
+      const { container, task } = await counting();
       await using _pause = await task.pause();
       const members = async (way: "directory" | "daemon") => {
         const { task: dump, cost } = await container.checkpoint(`cp:${way}`, [withCheckpointWay(way)]);
@@ -347,7 +332,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
         "rm -r /tmp; cd /deep && mkdir $(printf %0200d 0) && mv er 'with space, and:comma' && echo 1 > /count",
       ].join(" && ");
       const { container } = await start(client, next(), ["sh", "-c", `(${changes}); while :; do sleep 1; done`]);
-      containers.push(container);
+      keep(container);
       await countOf(client, container);
       const changed = async (way: "directory" | "daemon") => {
         let copied: string[] = [];
@@ -380,7 +365,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
     });
 
     it("keeps the dump to its owner, and takes it away when the call is cut short", async () => {
-      const { container, task } = await started();
+      const { container, task } = await counting();
       const stop = new AbortController();
       let modes: number[] = [];
       const attempt = container.checkpoint("cp:1", [], {
@@ -399,7 +384,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
     });
 
     it("is refused where somebody else may look in", async () => {
-      const { container, task } = await started();
+      const { container, task } = await counting();
       await container.checkpoint("cp:1");
       await chmod(home(), 0o755);
       try {
@@ -419,7 +404,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
     });
 
     it("is not taken where the daemon's files are another's, and is refused there when asked for", async () => {
-      const { container } = await started();
+      const { container } = await counting();
       const apart = new Client({
         transport: { ...unixTransport(daemon().address), local: false },
         namespace: client.namespace,
@@ -431,7 +416,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
     });
 
     it("ends the task after it is registered", async () => {
-      const { container, task } = await started();
+      const { container, task } = await counting();
       const { cost } = await container.checkpoint("cp:1", [withCheckpointTaskExit()]);
       assert.equal(cost.way, "directory");
       assert.equal((await task.status()).status, "stopped");
@@ -440,7 +425,7 @@ describeOnEachDaemon("checkpoint", (daemon) => {
 
   describe("progress", () => {
     it("names the phases in their order", async () => {
-      const { container } = await started();
+      const { container } = await counting();
       const phases: string[] = [];
       await container.checkpoint("cp:1", [], {
         onProgress: ({ phase, part }) => {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, readFile, readlink, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { after, afterEach, before, beforeEach, it } from "node:test";
+import { before, it } from "node:test";
 import { busyboxPath } from "../../lab/busybox.js";
 import { packSpec } from "../../src/client/spec-any.js";
 import {
@@ -20,7 +20,7 @@ import {
 } from "../../src/index.js";
 import { withMemoryLimit, withMounts, withPidsLimit, withReadonlyRootFS } from "../../src/oci/index.js";
 import { assertNothingLeft } from "./audit.js";
-import { clientFor } from "./client.js";
+import { ContainerBed } from "./container-bed.js";
 import { COUNT, countOf, countsBeyond, discard, IMAGE } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
 
@@ -31,27 +31,11 @@ const countInto = (path: string) =>
   shell(`i=0; while :; do i=$((i+1)); echo $i > ${path}.new; mv ${path}.new ${path}; sleep 0.05; done`);
 
 describeOnEachDaemon("a container frozen and thawed", (daemon) => {
+  const bed = new ContainerBed(daemon, "kinds");
+  const { next, keep, drop } = bed;
   let client: Client;
-  let containers: Container[] = [];
-  let serial = 0;
-  const next = () => `k${++serial}`;
-  const keep = (container: Container): Container => {
-    containers.push(container);
-    return container;
-  };
-
-  before(async () => {
-    client = await clientFor(daemon(), "kinds");
-  });
-  after(() => client.close());
-  beforeEach(() => {
-    containers = [];
-  });
-  afterEach(async () => {
-    for (const container of containers) await discard(container);
-    for await (const image of client.images.list())
-      if (image.name !== IMAGE) await client.images.delete(image.name, { sync: true });
-    await assertNothingLeft(daemon(), client);
+  before(() => {
+    client = bed.client;
   });
 
   const run = async (options: Partial<CreateContainerOptions>): Promise<{ container: Container; task: Task }> => {
@@ -278,8 +262,7 @@ describeOnEachDaemon("a container frozen and thawed", (daemon) => {
     await rootDirectory(root);
     const made = keep(await client.containers.create(next(), { image: IMAGE, args: countInto("/count") }));
     const [spec, { runtime }] = [await made.spec(), await made.info()];
-    await discard(made);
-    containers = [];
+    await drop(made);
     spec.root = { path: root };
     const container = keep(await client.containers.register({ id: made.id, spec: packSpec(spec), runtime }));
     const task = await container.newTask();

@@ -1,44 +1,25 @@
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, it } from "node:test";
+import { before, it } from "node:test";
 import { readBlob } from "../../src/content/index.js";
-import { type Client, type Container, withCheckpointTaskExit } from "../../src/index.js";
+import { type Client, withCheckpointTaskExit } from "../../src/index.js";
 import { type Descriptor, parseIndex } from "../../src/oci/index.js";
-import { assertNothingLeft } from "./audit.js";
-import { clientFor } from "./client.js";
-import { countOf, countsBeyond, discard, IMAGE, start } from "./counter.js";
+import { ContainerBed } from "./container-bed.js";
+import { countOf, countsBeyond } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
 import { SILENT_COUNT } from "./silent-counter.js";
 
 describeOnEachDaemon("with ctr", (daemon) => {
+  const bed = new ContainerBed(daemon, "ctr");
+  // ctr does not look for a task between vfork and exec, so where ctr dumps, the task must not fork.
+  const { next, keep, counting, drop } = bed;
   let client: Client;
-  let containers: Container[] = [];
-  let serial = 0;
-  const next = () => `x${++serial}`;
   const ctr = async (...args: string[]) => {
     const { code, stdout, stderr } = await daemon().ctr(["-n", client.namespace, ...args]);
     assert.equal(code, 0, `ctr ${args.join(" ")}: ${stderr}`);
     return stdout;
   };
-  // ctr does not look for a task between vfork and exec, so where ctr dumps, the task must not fork.
-  const counting = async (args?: readonly string[]) => {
-    const { container, task } = await start(client, next(), args);
-    containers.push(container);
-    await countsBeyond(client, container, 2);
-    return { container, task };
-  };
-
-  before(async () => {
-    client = await clientFor(daemon(), "ctr");
-  });
-  after(() => client.close());
-  beforeEach(() => {
-    containers = [];
-  });
-  afterEach(async () => {
-    for (const container of containers) await discard(container);
-    for await (const image of client.images.list())
-      if (image.name !== IMAGE) await client.images.delete(image.name, { sync: true });
-    await assertNothingLeft(daemon(), client);
+  before(() => {
+    client = bed.client;
   });
 
   it("ctr restores what we checkpointed, and it counts on", async () => {
@@ -46,11 +27,10 @@ describeOnEachDaemon("with ctr", (daemon) => {
     await container.checkpoint("cp:ours", [withCheckpointTaskExit()]);
     const frozen = await countOf(client, container);
     const id = container.id;
-    await discard(container);
-    containers = [];
+    await drop(container);
     await ctr("containers", "restore", "--live", "--rw", id, "cp:ours");
     const restored = await client.containers.get(id);
-    containers.push(restored);
+    keep(restored);
     await countsBeyond(client, restored, frozen);
   });
 
@@ -58,7 +38,7 @@ describeOnEachDaemon("with ctr", (daemon) => {
     const { container } = await counting(SILENT_COUNT);
     await ctr("containers", "checkpoint", "--image", "--rw", "--task", container.id, "cp:ctr");
     const restored = await client.restore(next(), "cp:ctr");
-    containers.push(restored);
+    keep(restored);
     const task = await restored.newTask({ checkpoint: "cp:ctr" });
     await task.start();
     await countsBeyond(client, restored, await countOf(client, restored));
@@ -69,7 +49,7 @@ describeOnEachDaemon("with ctr", (daemon) => {
     const { container } = await counting(SILENT_COUNT);
     await ctr("containers", "checkpoint", "--rw", "--task", container.id, "cp:ctr");
     const restored = await client.restore(next(), "cp:ctr");
-    containers.push(restored);
+    keep(restored);
     const task = await restored.newTask({ checkpoint: "cp:ctr" });
     await task.start();
     await countsBeyond(client, restored, await countOf(client, restored));
@@ -84,7 +64,7 @@ describeOnEachDaemon("with ctr", (daemon) => {
     const [name] = names;
     assert.ok(name);
     const restored = await client.restore(next(), name);
-    containers.push(restored);
+    keep(restored);
     const task = await restored.newTask({ checkpoint: name });
     await task.start();
     await countsBeyond(client, restored, await countOf(client, restored));

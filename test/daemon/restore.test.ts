@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { before, describe, it } from "node:test";
 import {
   type CheckpointOption,
   type Client,
@@ -26,55 +26,31 @@ import {
   withRestoreSpecEdit,
 } from "../../src/index.js";
 import { lockProbe } from "../fixtures/programs.js";
-import { assertNothingLeft, listed } from "./audit.js";
-import { clientFor, ensureImage } from "./client.js";
-import { COUNT, countOf, countsBeyond, discard, IMAGE, start, upperOf } from "./counter.js";
+import { listed } from "./audit.js";
+import { ensureImage } from "./client.js";
+import { ContainerBed } from "./container-bed.js";
+import { COUNT, countOf, countsBeyond, IMAGE, upperOf } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
 
 describeOnEachDaemon("restore", (daemon) => {
+  const bed = new ContainerBed(daemon, "restore");
+  const { next, keep, started, counting, drop } = bed;
   let client: Client;
-  let containers: Container[] = [];
-  let serial = 0;
-  const next = () => `r${++serial}`;
-  const keep = (container: Container): Container => {
-    containers.push(container);
-    return container;
-  };
-  const started = async (args?: readonly string[]) => {
-    const { container, task } = await start(client, next(), args);
-    return { container: keep(container), task };
-  };
-  const counting = async () => {
-    const made = await started();
-    await countsBeyond(client, made.container, 2);
-    return made;
-  };
   const thaw = async (container: Container, ref: string) => {
     const task = await container.newTask({ checkpoint: ref });
     await task.start();
     return task;
   };
 
-  before(async () => {
-    client = await clientFor(daemon(), "restore");
-  });
-  after(() => client.close());
-  beforeEach(() => {
-    containers = [];
-  });
-  afterEach(async () => {
-    for (const container of containers) await discard(container);
-    for await (const image of client.images.list())
-      if (image.name !== IMAGE) await client.images.delete(image.name, { sync: true });
-    await assertNothingLeft(daemon(), client);
+  before(() => {
+    client = bed.client;
   });
 
   it("thaws under the same id after deletion, and goes on counting", async () => {
     const { container } = await counting();
     await container.checkpoint("cp:1", [withCheckpointTaskExit()]);
     const frozen = await countOf(client, container);
-    await discard(container);
-    containers = [];
+    await drop(container);
     const restored = keep(await client.restore(container.id, "cp:1"));
     assert.equal(await countOf(client, restored), frozen, "the rw layer holds the number of the freeze");
     const task = await thaw(restored, "cp:1");
@@ -126,9 +102,7 @@ describeOnEachDaemon("restore", (daemon) => {
       withCheckpointRW(),
       withCheckpointTaskExit(),
     ]);
-    await task.delete();
-    await container.delete({ snapshot: true });
-    containers = [];
+    await drop(container);
     const restored = keep(await client.restore(container.id, "cp:1"));
     const [stdin, stdout] = [new PassThrough(), new PassThrough()];
     let output = "";
@@ -163,8 +137,7 @@ describeOnEachDaemon("restore", (daemon) => {
     const { container, task } = await started(["sh", "-c", "i=0; while [ $i -lt 20 ]; do i=$((i+1)); sleep 0.1; done"]);
     await container.checkpoint("cp:1", [withCheckpointRuntime(), withCheckpointRW(), withCheckpointTask()]);
     assert.equal((await task.wait()).exitStatus, 0);
-    await discard(container);
-    containers = [];
+    await drop(container);
     const restored = keep(await client.restore(container.id, "cp:1"));
     const thawed = await thaw(restored, "cp:1");
     assert.equal((await thawed.wait()).exitStatus, 0);
@@ -247,8 +220,7 @@ describeOnEachDaemon("restore", (daemon) => {
     const moved = async (options?: CheckpointOption[]) => {
       const { container } = await counting();
       await container.checkpoint("cp:1", options);
-      await discard(container);
-      containers = [];
+      await drop(container);
       const { target } = await client.images.get(IMAGE);
       const other = await client.images.get("cp:1");
       return { target, other };
@@ -348,8 +320,7 @@ describeOnEachDaemon("restore", (daemon) => {
         const exec = await task.exec("try", lockProbe);
         await exec.start();
         assert.equal((await exec.wait()).exitStatus, 1, "the lock was lost");
-        await discard(copy);
-        containers = containers.filter((one) => one !== copy);
+        await drop(copy);
         await assert.rejects(stat(config), { code: "ENOENT" });
       } finally {
         await rm(directory, { recursive: true, force: true });
