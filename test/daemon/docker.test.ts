@@ -23,7 +23,7 @@ import { all, bytesOf } from "../suites/content-bed.js";
 import { discard, upperOf } from "./counter.js";
 import { testedReleases } from "./releases.js";
 
-const COUNT = "i=0; while :; do i=$((i+1)); echo $i > /counter; sleep 0.05; done";
+const COUNT = "i=0; while :; do i=$((i+1)); echo $i > /counter.new; mv /counter.new /counter; sleep 0.05; done";
 const IMAGE = "counting:1";
 
 const release = testedReleases().at(-1);
