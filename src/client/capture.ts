@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { type CheckpointPlan, type CheckpointWay, criuEnds } from "../checkpoint/plan.js";
+import { isKernelFrozen, killFrozen } from "../guardian/freezer.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import { isSilence } from "./clean-up.js";
@@ -8,9 +9,9 @@ import { freeze, type Pause } from "./freeze.js";
 import type { Operation } from "./operation.js";
 import type { CapturePrepared, PackRW } from "./prepare-capture.js";
 import type { Progress } from "./progress.js";
+import { freezerOfRecord } from "./recovery/frozen-task.js";
 import { daemonDumps, removeStrayDumps, STRAY_DUMP } from "./recovery/stray-dumps.js";
 import type { Services } from "./services.js";
-import type { Task } from "./task.js";
 import { together } from "./together.js";
 import { watchIngests } from "./watch-ingests.js";
 
@@ -104,7 +105,7 @@ export async function capture(
       release: async (exit) => {
         if (exit) {
           operation.enter("exit");
-          await endTask(target.task, criuEnds(plan), pause);
+          await endTask(services, target, criuEnds(plan), pause);
         }
         return pause.ms();
       },
@@ -143,13 +144,21 @@ async function dumpAndCaptureRW(
 }
 
 /** The frozen task gets its SIGKILL first: when the freeze ends it dies before it runs another instruction. */
-async function endTask(task: Task | undefined, criuEndsIt: boolean, pause: Pause): Promise<void> {
+async function endTask(
+  services: Services,
+  { task, record }: CheckpointTarget,
+  criuEndsIt: boolean,
+  pause: Pause,
+): Promise<void> {
   if (task === undefined) return;
   const call = { timeoutMs: EXIT_MS };
   if (!criuEndsIt) {
     const exit = task.wait(call);
     // It is awaited below; until then a failure must not count as unhandled.
     exit.catch(() => {});
+    // The runtime may kill the first process alone: the others would run on until the kernel has come to them.
+    const freezer = await freezerOfRecord(services, record, task.pid);
+    if (freezer !== undefined && (await isKernelFrozen(freezer)) === true) await killFrozen(freezer);
     await task.kill("SIGKILL", { ...call, all: true });
     await pause.end();
     await pause.forget();

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { kill } from "node:process";
 
 /** The file through which the kernel freezes and thaws one cgroup. */
 export interface Freezer {
@@ -80,6 +81,25 @@ export async function setKernelFrozen({ path, version }: Freezer, frozen: boolea
   await writeFile(path, state).catch((reason: unknown) => {
     if (!isGone(reason)) throw reason;
   });
+}
+
+/**
+ * Sends SIGKILL to each process in the cgroup, as far as they are this process's to kill. One that is frozen dies when it is let go,
+ * before it does anything else.
+ */
+export async function killFrozen({ path }: Freezer): Promise<void> {
+  const pids = await readFile(join(dirname(path), "cgroup.procs"), "utf8").catch((reason: unknown) => {
+    if (isGone(reason)) return "";
+    throw reason;
+  });
+  for (const pid of pids.split("\n").map(Number)) {
+    try {
+      if (pid > 1) kill(pid, "SIGKILL");
+    } catch (reason) {
+      const { code } = reason as NodeJS.ErrnoException;
+      if (code !== "ESRCH" && code !== "EPERM") throw reason;
+    }
+  }
 }
 
 function isGone(reason: unknown): boolean {

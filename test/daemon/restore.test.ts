@@ -187,6 +187,24 @@ describeOnEachDaemon("restore", (daemon) => {
     });
   }
 
+  it("brings back all that a task did which ended with its checkpoint: none of its processes went on after that", async () => {
+    const write =
+      "for n in 1 2 3 4; do (i=0; while :; do i=$((i+1)); echo $i >> /log$n; done) & done; echo 1 > /count; wait";
+    const logs = ["log1", "log2", "log3", "log4"];
+    const sizes = async (container: Container) => {
+      const upper = await upperOf(client, container);
+      return Promise.all(logs.map(async (name) => (await stat(join(upper, name))).size));
+    };
+    for (let round = 0; round < 3; round++) {
+      const { container } = await started(["sh", "-c", write]);
+      await countOf(client, container);
+      while ((await sizes(container).catch(() => [0])).includes(0)) await countOf(client, container);
+      await container.checkpoint(`cp:${round}`, [withCheckpointTaskExit()]);
+      const copy = keep(await client.restore(next(), `cp:${round}`));
+      assert.deepEqual(await sizes(copy), await sizes(container));
+    }
+  });
+
   it("restores files and spec alone, to be started afresh", async () => {
     const { container } = await counting();
     await container.checkpoint("cp:1", [withCheckpointTaskExit()]);
