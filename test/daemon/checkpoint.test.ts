@@ -29,6 +29,7 @@ import { seen } from "./audit.js";
 import { ContainerBed } from "./container-bed.js";
 import { countOf, countsBeyond, IMAGE, start } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
+import { SILENT_COUNT } from "./silent-counter.js";
 
 describeOnEachDaemon("checkpoint", (daemon) => {
   const bed = new ContainerBed(daemon, "checkpoint");
@@ -404,7 +405,8 @@ describeOnEachDaemon("checkpoint", (daemon) => {
     });
 
     it("is not taken where the daemon's files are another's, and is refused there when asked for", async () => {
-      const { container } = await counting();
+      // Whose processes cannot be seen must not fork.
+      const { container } = await counting(SILENT_COUNT);
       const apart = new Client({
         transport: { ...unixTransport(daemon().address), local: false },
         namespace: client.namespace,
