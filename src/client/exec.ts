@@ -2,6 +2,7 @@ import { Tasks } from "../api/services/tasks/v1/tasks_pb.js";
 import type { CallOptions } from "../call-options.js";
 import { FailedPreconditionError } from "../errors.js";
 import type { SpecProcess } from "../oci/runtime-spec.js";
+import { ioContext } from "./io-context.js";
 import { Process } from "./process.js";
 import type { Services } from "./services.js";
 import { fromShim } from "./shim-errors.js";
@@ -31,7 +32,7 @@ export async function execProcess(
   const { io: kind = nullIO(), terminal: wantsTerminal } = options;
   const process = isArguments(wanted) ? await likeInit(services, containerId, wanted, options) : wanted;
   const terminal = wantsTerminal ?? process.terminal ?? false;
-  const io = await kind.open({ containerId, local: services.local, terminal });
+  const io = await kind.open(ioContext(services, containerId, terminal, options));
   try {
     const spec = packProcess({ ...process, terminal });
     await fromShim(services.rpc.unary(Tasks.method.exec, { ...io.request, containerId, execId, spec }, options));

@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import type { Writable } from "node:stream";
 import { FailedPreconditionError, InvalidArgumentError, isFailedPrecondition } from "../errors.js";
-import { FIFO_ROOT, type FifoDirectory, makeFifos, openFifoReader, openFifoWriter } from "./fifo.js";
+import { FIFO_ROOT, type FifoDirectory, type FifoUser, makeFifos, openFifoReader, openFifoWriter } from "./fifo.js";
 import type { StreamIOOptions } from "./stream-io.js";
 import type { IOContext, OpenIO } from "./task-io.js";
 import { InputStream, OutputStream } from "./task-streams.js";
@@ -23,7 +23,8 @@ export async function openStreams(options: StreamIOOptions, context: IOContext):
     );
   }
   const names = [...(options.stdin === undefined ? [] : ["stdin"]), "stdout", ...(terminal ? [] : ["stderr"])];
-  const fifos = await makeFifosIn(options.directory, names);
+  const user = { namespace: context.namespace, serverId: await context.serverId() };
+  const fifos = await makeFifosIn(options.directory, names, user);
   const streams = new Streams(fifos);
   try {
     return streams.open(options, terminal);
@@ -34,13 +35,17 @@ export async function openStreams(options: StreamIOOptions, context: IOContext):
 }
 
 /** Only root has a share in containerd's own place; an embedded containerd needs none. */
-async function makeFifosIn(directory: string | undefined, names: readonly string[]): Promise<FifoDirectory> {
-  if (directory !== undefined) return makeFifos(directory, names);
+async function makeFifosIn(
+  directory: string | undefined,
+  names: readonly string[],
+  user: FifoUser,
+): Promise<FifoDirectory> {
+  if (directory !== undefined) return makeFifos(directory, names, user);
   try {
-    return await makeFifos(FIFO_ROOT, names);
+    return await makeFifos(FIFO_ROOT, names, user);
   } catch (reason) {
     if (!isFailedPrecondition(reason)) throw reason;
-    return makeFifos(tmpdir(), names);
+    return makeFifos(tmpdir(), names, user);
   }
 }
 

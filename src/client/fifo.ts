@@ -26,15 +26,21 @@ export interface FifoDirectory {
   remove(): Promise<void>;
 }
 
+/** Whose tasks the pipes are for: a machine may have several daemons. */
+export interface FifoUser {
+  readonly serverId: string | undefined;
+  readonly namespace: string;
+}
+
 /** @throws {FailedPreconditionError} when `parent` cannot be written, or there is no `mkfifo` command */
-export async function makeFifos(parent: string, names: readonly string[]): Promise<FifoDirectory> {
+export async function makeFifos(parent: string, names: readonly string[], user: FifoUser): Promise<FifoDirectory> {
   let directory: string | undefined;
   try {
     await mkdir(parent, { recursive: true, mode: 0o711 });
     directory = await mkdtemp(join(parent, FIFO_PREFIX));
     const own = directory;
     operationsHere.add(own);
-    await writeFile(join(own, FIFO_OWNER_FILE), JSON.stringify(ownOwner()), { mode: 0o600 });
+    await writeFile(join(own, FIFO_OWNER_FILE), JSON.stringify({ ...ownOwner(), ...user }), { mode: 0o600 });
     const path = (name: string): string => join(own, name);
     await run("mkfifo", ["-m", "0600", "--", ...names.map(path)]);
     return { path, remove: () => removeFifos(own) };

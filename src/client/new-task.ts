@@ -10,6 +10,7 @@ import { packAny, unpackAny } from "../typeurl.js";
 import { type CheckpointSource, resolveTaskCheckpoint } from "./checkpoint-source.js";
 import { type ContainerRuntime, containerRecord } from "./container-record.js";
 import { discardTask } from "./discard-task.js";
+import { ioContext } from "./io-context.js";
 import { mountInit } from "./mount.js";
 import { type DirectoryDump, dumpOfDirectory } from "./named-checkpoints/directory-thaw.js";
 import { requireTaskSource, taskSource } from "./named-checkpoints/task-source.js";
@@ -77,7 +78,7 @@ export async function createTask(services: Services, id: string, options: NewTas
     const changes = thaw === undefined ? runtimeOptions : { ...runtimeOptions, criuImagePath: thaw.images };
     const merged = changes && mergeRuntimeOptions(id, record.runtime, changes);
     const terminal = record.spec === undefined ? false : (unpackSpec(record.spec).process?.terminal ?? false);
-    const io = await kind.open({ containerId: id, local: services.local, terminal });
+    const io = await kind.open(ioContext(services, id, terminal, options));
     const input = {
       ...io.request,
       containerId: id,

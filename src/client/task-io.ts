@@ -12,6 +12,10 @@ import { FailedPreconditionError, InvalidArgumentError } from "../errors.js";
 export interface IOContext {
   /** The container's id. */
   readonly containerId: string;
+  /** The container's namespace. */
+  readonly namespace: string;
+  /** The UUID the daemon knows itself by; `undefined` when it does not tell. Asked for once a minute at most. */
+  serverId(): Promise<string | undefined>;
   /** Whether the daemon runs on this machine, so that both see the same files. */
   readonly local: boolean;
   /** Whether the process gets a terminal, as its spec says. */

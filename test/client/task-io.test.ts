@@ -14,7 +14,13 @@ import { streamIO } from "../../src/client/stream-io.js";
 import { fileIO, nullIO, type OpenIO } from "../../src/client/task-io.js";
 import { FailedPreconditionError, InvalidArgumentError, NotFoundError } from "../../src/errors.js";
 
-const plain = { containerId: "c", local: true, terminal: false };
+const plain = {
+  containerId: "c",
+  namespace: "n",
+  local: true,
+  terminal: false,
+  serverId: async (): Promise<string | undefined> => undefined,
+};
 const MB = 1_000_000;
 
 /** Plays the daemon's shim: runs a command on the pipes, and returns when it has them open. */
@@ -49,7 +55,8 @@ describe("streamIO", () => {
     }
     const script = `
       import { streamIO } from ${JSON.stringify(pathToFileURL(program))};
-      const io = await streamIO().open({ containerId: "c", local: true, terminal: false });
+      const serverId = async () => undefined;
+      const io = await streamIO().open({ containerId: "c", namespace: "n", local: true, terminal: false, serverId });
       console.log(io.request.stdout);
       await io.close();`;
     const args = ["--input-type=module", "--eval", script];

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, readlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { after, afterEach, before, beforeEach, it } from "node:test";
 import { STRAY_DUMP } from "../../src/client/recovery/stray-dumps.js";
-import { type Client, type Container, connect, streamIO } from "../../src/index.js";
+import { type Client, type Container, connect, streamIO, type TaskIO } from "../../src/index.js";
 import { TEMPORARY } from "../faults/auditor.js";
 import { sceneDaemon } from "../faults/scene.js";
 import { Relay } from "../rpc/relay.js";
@@ -14,8 +14,6 @@ import { COUNT, countsBeyond, discard, IMAGE, start } from "./counter.js";
 import type { ChildWork } from "./operation-child.js";
 import { describeOnEachDaemon } from "./releases.js";
 import { SILENT_COUNT } from "./silent-counter.js";
-
-const FIFOS = "/run/containerd/fifo";
 
 describeOnEachDaemon(
   "a sweep",
@@ -169,23 +167,40 @@ describeOnEachDaemon(
       assert.equal(next.removed.filter((what) => what.startsWith("lease ")).length > 0, seen);
     });
 
-    it("removes named pipes that a dead process left, but not those of a task that is there", async () => {
-      const owner = { pid: 1, startTicks: "0", bootId: "", pidNamespace: "", host: "", instance: "" };
-      const [bootId, pidNamespace] = await Promise.all([
-        readFile("/proc/sys/kernel/random/boot_id", "utf8"),
-        readlink("/proc/self/ns/pid"),
-      ]);
-      const gone = JSON.stringify({ ...owner, bootId: bootId.trim(), pidNamespace });
-      const others = new Set(await readdir(FIFOS).catch(() => []));
+    it("removes named pipes that a dead process left, but not those of a task that is there, or of another daemon", async () => {
       const own = await client.containers.create("piped", { image: IMAGE, args: COUNT });
-      const task = await own.newTask({ io: streamIO() });
+      let used = "";
+      const io: TaskIO = {
+        open: async (context) => {
+          const opened = await streamIO().open(context);
+          used = dirname(opened.request.stdout);
+          return opened;
+        },
+      };
+      const task = await own.newTask({ io });
+      const made: string[] = [];
       try {
-        const used = join(FIFOS, (await readdir(FIFOS)).find((name) => !others.has(name)) ?? "");
-        const left = await mkdtemp(join(FIFOS, "containerd-client-"));
-        for (const directory of [left, used]) await writeFile(join(directory, "owner"), gone);
+        const written: unknown = JSON.parse(await readFile(join(used, "owner"), "utf8"));
+        const gone = { ...(written as object), pid: 1, startTicks: "0", instance: "" };
+        const left = async (changes: object): Promise<string> => {
+          const directory = await mkdtemp(join(dirname(used), "containerd-client-"));
+          made.push(directory);
+          await writeFile(join(directory, "owner"), JSON.stringify({ ...gone, ...changes }));
+          return directory;
+        };
+        await writeFile(join(used, "owner"), JSON.stringify(gone));
+        const mine = await left({});
+        const others = await left({ serverId: "another" });
+        const elsewhere = await left({ namespace: "another" });
         const { removed } = await client.sweep();
-        assert.deepEqual(removed, [`directory ${left}`]);
+        assert.deepEqual(removed, [`directory ${mine}`]);
+        const there = await readdir(dirname(used));
+        assert.deepEqual(
+          [mine, used, others, elsewhere].map((directory) => there.includes(basename(directory))),
+          [false, true, true, true],
+        );
       } finally {
+        for (const directory of made) await rm(directory, { recursive: true, force: true });
         await task.delete({ force: true });
         await own.delete({ snapshot: true });
       }

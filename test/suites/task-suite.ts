@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileIO, nullIO } from "../../src/client/task-io.js";
+import { fileIO, type IOContext, nullIO } from "../../src/client/task-io.js";
 import {
   isAlreadyExists,
   isContainerdError,
@@ -323,8 +323,8 @@ function streamCases(bed: TaskBed): void {
     const container = await bed.container(["true"]);
     const missing = `${bed.path()}/nowhere`;
     const io = {
-      open: async () => ({
-        ...(await nullIO().open({ containerId: "", local: true, terminal: false })),
+      open: async (context: IOContext) => ({
+        ...(await nullIO().open(context)),
         request: { stdin: "", stdout: missing, stderr: missing, terminal: false },
       }),
     };

@@ -65,7 +65,8 @@ export function parseOwner(label: string | undefined): Owner | undefined {
   };
 }
 
-function fieldsOf(text: string): Readonly<Record<string, unknown>> {
+/** What a text says as a JSON object; nothing when it is none. */
+export function fieldsOf(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? { ...value } : {};
