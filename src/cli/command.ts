@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import type { Client } from "../client/client.js";
 import type { RecoveredOperation } from "../client/recovery/recover.js";
 import type { SweepResult } from "../client/recovery/sweep.js";
-import { InvalidArgumentError } from "../errors.js";
+import { InvalidArgumentError, isContainerdError } from "../errors.js";
 
 const USAGE = `Usage: containerd-client <command> [options]
 
@@ -15,6 +15,8 @@ const USAGE = `Usage: containerd-client <command> [options]
       --dry-run                only say what would be done
       --json                   say it as JSON
   -h, --help                   this text
+
+Exits with 1 when something could not be done, and tells it; everything else is done all the same.
 `;
 
 const options = {
@@ -26,10 +28,17 @@ const options = {
   help: { type: "boolean", short: "h" },
 } as const;
 
+/** What a command came to. */
+interface CommandResult {
+  readonly output: string;
+  /** Whether everything was done. */
+  readonly done: boolean;
+}
+
 /** Does what a command line asks, and resolves to what there is to print. */
-export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv): Promise<CommandResult> {
   const { values, command } = parse(args);
-  if (values.help === true) return USAGE;
+  if (values.help === true) return { output: USAGE, done: true };
   if (command !== "recover" && command !== "sweep") {
     throw new InvalidArgumentError(`Expected recover or sweep, got ${JSON.stringify(command ?? "")}\n\n${USAGE}`);
   }
@@ -44,15 +53,13 @@ export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv
   try {
     const reports: Report[] = [];
     for (const one of values["all-namespaces"] === true ? await everyNamespace(client) : [client]) {
-      reports.push(
-        command === "recover"
-          ? { namespace: one.namespace, operations: await one.recover({ dryRun }) }
-          : { namespace: one.namespace, ...(await one.sweep({ dryRun })) },
-      );
+      reports.push(await reportOn(one, command, dryRun));
     }
-    return values.json === true
-      ? `${JSON.stringify(reports, undefined, 2)}\n`
-      : reports.map((report) => inWords(report, dryRun)).join("");
+    const output =
+      values.json === true
+        ? `${JSON.stringify(reports, (_, value: unknown) => (value instanceof Error ? inJson(value) : value), 2)}\n`
+        : reports.map((report) => inWords(report, dryRun)).join("");
+    return { output, done: reports.every(isDone) };
   } finally {
     await client.close();
   }
@@ -61,6 +68,28 @@ export async function runCommand(args: readonly string[], env: NodeJS.ProcessEnv
 interface Report extends Partial<SweepResult> {
   readonly namespace: string;
   readonly operations: readonly RecoveredOperation[];
+  /** Why nothing more could be done in the namespace. */
+  readonly error?: Error | undefined;
+}
+
+/** What fails in one namespace keeps nobody from the next. */
+async function reportOn(client: Client, command: "recover" | "sweep", dryRun: boolean): Promise<Report> {
+  const { namespace } = client;
+  try {
+    if (command === "recover") return { namespace, operations: await client.recover({ dryRun }) };
+    return { namespace, ...(await client.sweep({ dryRun })) };
+  } catch (reason) {
+    return { namespace, operations: [], error: reason instanceof Error ? reason : new Error(String(reason)) };
+  }
+}
+
+function isDone({ operations, error }: Report): boolean {
+  return error === undefined && operations.every((one) => one.error === undefined && one.pause !== "split");
+}
+
+function inJson(error: Error): object {
+  const { message } = error;
+  return isContainerdError(error) ? { code: error.code, message, hint: error.hint } : { message };
 }
 
 function parse(args: readonly string[]) {
@@ -89,16 +118,18 @@ const words: { readonly [P in RecoveredOperation["pause"]]: string } = {
   split: "daemon and kernel are of two minds about the task: run this on the daemon's machine",
   paused: "the task would be resumed",
   busy: "somebody else is recovering it",
+  failed: "it could not be recovered",
 };
 
-function inWords({ namespace, operations, removed, kept, onHost }: Report, dryRun: boolean): string {
-  const lines = operations.map(({ kind, containerId, id, pause }) => {
+function inWords({ namespace, operations, removed, kept, onHost, error }: Report, dryRun: boolean): string {
+  const lines = operations.map(({ kind, containerId, id, pause, error: why }) => {
     const what = containerId === "" ? kind : `${kind} of container ${containerId}`;
-    return `${what} (${id}): ${words[pause]}`;
+    return `${what} (${id}): ${words[pause]}${why === undefined ? "" : `: ${why.message}`}`;
   });
   lines.push(...(removed ?? []).map((one) => `${dryRun ? "would be removed" : "removed"}: ${one}`));
   lines.push(...(kept ?? []).map((one) => `kept: ${one}`));
   lines.push(...(onHost ?? []).map((one) => `to be removed on the daemon's machine: ${one}`));
+  if (error !== undefined) lines.push(error.message);
   if (lines.length === 0) lines.push("nothing to do");
   return lines.map((line) => `${namespace}: ${line}\n`).join("");
 }

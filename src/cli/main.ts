@@ -5,7 +5,9 @@ import { runCommand } from "./command.js";
 const USAGE_EXIT = 2;
 
 try {
-  process.stdout.write(await runCommand(process.argv.slice(2), process.env));
+  const { output, done } = await runCommand(process.argv.slice(2), process.env);
+  process.stdout.write(output);
+  if (!done) process.exitCode = 1;
 } catch (reason) {
   if (!isContainerdError(reason)) throw reason;
   process.stderr.write(`${reason.message}\n`);

@@ -233,7 +233,8 @@ export class Client implements AsyncDisposable {
   /**
    * Finds checkpoints and restores of the namespace whose process is gone, and resumes the tasks they had paused; where
    * daemon and kernel are of two minds about such a task, that is healed. What a living process has under way, and what
-   * somebody else has paused, is left alone. `containerd-client recover` does the same from a shell.
+   * somebody else has paused, is left alone. What fails for one of them is told of that one, as `failed`, and keeps nothing from the
+   * others. `containerd-client recover` does the same from a shell.
    *
    * @example
    * ```ts

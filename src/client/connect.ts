@@ -19,7 +19,7 @@ export interface ConnectOptions {
   readonly timeoutMs?: number | undefined;
   /** Certificates for `https://`; with `tcp://` they ask for TLS. */
   readonly tls?: TlsOptions | undefined;
-  /** Resume first what checkpoints had paused whose process is gone, as {@link Client.recover} does. Default: false. */
+  /** Resume first what checkpoints had paused whose process is gone, as {@link Client.recover} does; what that cannot do, it tells when called again. Default: false. */
   readonly recover?: boolean | undefined;
   /** Whether a guardian stands by while a task is paused; see {@link Client}. Default: true. */
   readonly guardian?: boolean | undefined;

@@ -233,6 +233,13 @@ describeOnEachDaemon("recovery", (daemon) => {
     await writeFile(path, thawed);
     const [recovered] = await far.recover();
     assert.equal(recovered?.pause, "split");
+    await assert.rejects(
+      promisify(execFile)(process.execPath, [
+        join(repositoryRoot(), "dist/cli/main.js"),
+        ...["recover", "--address", `tcp://127.0.0.1:${relay.port}`, "--namespace", client.namespace],
+      ]),
+      { code: 1 },
+    );
     const { kept, removed } = await far.sweep();
     assert.match(kept.join(), /it says that the task of container r\d+ is paused/);
     assert.deepEqual(removed, []);

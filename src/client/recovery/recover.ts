@@ -10,7 +10,11 @@ import {
   type PauseOutcome,
   withAbandoned,
 } from "./abandoned.js";
+import { isUnanswered } from "./frozen-task.js";
 import { isAbandoned, isOutOfSight, type OperationRecord } from "./operation-record.js";
+
+// As long as a daemon may take that is there.
+const THERE_MS = 30_000;
 
 /**
  * How operations are recovered.
@@ -48,9 +52,12 @@ export interface RecoveredOperation {
    * What became of the pause of its task. `nothing`: it had paused nothing. `resumed`: the task runs again. `healed`: daemon and
    * kernel were of two minds about the task; it runs in both. `ran`: somebody had resumed it before. `gone`: it has ended.
    * `split`: daemon and kernel are of two minds still, which only a process on the daemon's machine can heal. `paused`: it
-   * stays paused, as this was a dry run. `busy`: somebody else is recovering it.
+   * stays paused, as this was a dry run. `busy`: somebody else is recovering it. `failed`: that could not be done, or not be found out,
+   * and `error` says why; the next call tries again.
    */
-  readonly pause: PauseOutcome | "paused" | "busy";
+  readonly pause: PauseOutcome | "paused" | "busy" | "failed";
+  /** Why it could not be recovered, or what it left could not be removed. */
+  readonly error?: Error | undefined;
 }
 
 /** Finds the operations that nobody works at any more, and ends what they have paused. */
@@ -62,11 +69,32 @@ export async function recoverOperations(
   const recovered: RecoveredOperation[] = [];
   for (const found of await findOperations(services, call)) {
     call.signal?.throwIfAborted();
-    if (!(await isRecoverable(services, found, call))) continue;
-    const pause = dryRun ? await lookAt(services, found, call) : await recoverOne(services, found);
-    recovered.push(recoveredOperation(found.record, pause));
+    const { record } = found;
+    try {
+      if (!(await isRecoverable(services, found, call))) continue;
+      const pause = dryRun ? await lookAt(services, found, call) : await recoverOne(services, found);
+      recovered.push(recoveredOperation(record, pause));
+    } catch (reason) {
+      recovered.push(recoveredOperation(record, "failed", await failureOfOne(services, record, reason, call)));
+    }
   }
   return recovered;
+}
+
+/**
+ * Why nothing could be done about one operation, which keeps nobody from the next. Throws when that is no matter of this one: its caller
+ * gave up, or the daemon is away.
+ */
+export async function failureOfOne(
+  services: Services,
+  { id }: OperationRecord,
+  reason: unknown,
+  { signal }: CallOptions,
+): Promise<Error> {
+  signal?.throwIfAborted();
+  // Who gives no answer may be the shim of this task alone.
+  if (isUnanswered(reason)) await findOperations(services, { signal, timeoutMs: THERE_MS }, id);
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 /** Nobody works at it any more; or that cannot be told from here, but it has a task paused for longer than it may. */
@@ -103,7 +131,11 @@ export async function lookAt(
 }
 
 /** What is told about an abandoned operation. */
-export function recoveredOperation(record: OperationRecord, pause: RecoveredOperation["pause"]): RecoveredOperation {
+export function recoveredOperation(
+  record: OperationRecord,
+  pause: RecoveredOperation["pause"],
+  error?: Error,
+): RecoveredOperation {
   const { id, callerId, kind, containerId, ref, startedAt, owner } = record;
   return {
     id,
@@ -114,5 +146,6 @@ export function recoveredOperation(record: OperationRecord, pause: RecoveredOper
     startedAt,
     ...(owner === undefined ? {} : { pid: owner.pid, host: owner.host.split(" ")[0] ?? "" }),
     pause,
+    ...(error === undefined ? {} : { error }),
   };
 }

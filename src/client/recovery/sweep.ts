@@ -6,10 +6,11 @@ import { newOperationId } from "../operation-id.js";
 import type { Services } from "../services.js";
 import { sharedRoot } from "../shared-root.js";
 import { type FoundOperation, findOperations, intentsOf, withAbandoned } from "./abandoned.js";
-import { isAbandoned, type OperationRecord } from "./operation-record.js";
+import { isAbandoned } from "./operation-record.js";
 import { operationsHere } from "./owner.js";
 import {
   busyWhenLocked,
+  failureOfOne,
   isRecoverable,
   lookAt,
   type RecoveredOperation,
@@ -48,21 +49,10 @@ export async function sweepOperations(services: Services, options: RecoverOption
   const all: Remains[] = [];
   for (const found of await findOperations(services, call)) {
     call.signal?.throwIfAborted();
-    const { record } = found;
-    const abandoned = isAbandoned(record);
-    if (!abandoned) alive.add(record.id);
-    if (!abandoned && !(await isRecoverable(services, found, call))) continue;
-    if (dryRun) {
-      operations.push(recoveredOperation(record, await lookAt(services, found, call)));
-      if (abandoned) all.push({ removed: found.leases.map(({ id }) => `lease ${id}`), kept: [], onHost: [] });
-      continue;
-    }
-    const pause = await recoverOne(services, found);
-    operations.push(recoveredOperation(record, pause));
-    if (!abandoned) continue;
-    const remains = pause === "split" ? stillPaused(record) : await busyWhenLocked(() => removeOne(services, found));
-    if (remains === "busy") alive.add(record.id);
-    else all.push(remains);
+    const { operation, remains, stays } = await sweepOne(services, found, options);
+    if (stays) alive.add(found.record.id);
+    if (operation !== undefined) operations.push(operation);
+    if (remains !== undefined) all.push(remains);
   }
   const stray = dumps.filter((path) => {
     const id = decodeURIComponent(basename(path));
@@ -85,19 +75,51 @@ export async function sweepOperations(services: Services, options: RecoverOption
   };
 }
 
+/** What became of one operation, and whether its directories are to stay. */
+interface Swept {
+  readonly operation?: RecoveredOperation;
+  readonly remains?: Remains;
+  readonly stays: boolean;
+}
+
+async function sweepOne(services: Services, found: FoundOperation, options: RecoverOptions): Promise<Swept> {
+  const { dryRun = false, ...call } = options;
+  const { record } = found;
+  let pause: RecoveredOperation["pause"] = "failed";
+  try {
+    const abandoned = isAbandoned(record);
+    if (!abandoned && !(await isRecoverable(services, found, call))) return { stays: true };
+    if (dryRun) {
+      const operation = recoveredOperation(record, await lookAt(services, found, call));
+      if (!abandoned) return { operation, stays: true };
+      return { operation, remains: { removed: leasesOf(found), kept: [], onHost: [] }, stays: false };
+    }
+    pause = await recoverOne(services, found);
+    const operation = recoveredOperation(record, pause);
+    if (!abandoned) return { operation, stays: true };
+    const why = `it says that the task of container ${record.containerId} is paused`;
+    if (pause === "split") return { operation, remains: kept(found, why), stays: false };
+    const remains = await busyWhenLocked(() => removeOne(services, found));
+    return remains === "busy" ? { operation, stays: true } : { operation, remains, stays: false };
+  } catch (reason) {
+    const error = await failureOfOne(services, record, reason, call);
+    return { operation: recoveredOperation(record, pause, error), remains: kept(found, error.message), stays: true };
+  }
+}
+
 function removeOne(services: Services, { record }: FoundOperation): Promise<Remains | undefined> {
   return withAbandoned(services, record, async (own) =>
     removeRemains(services, own, await intentsOf(services, own, { timeoutMs: CALL_MS })),
   );
 }
 
-/** What says that a task is paused must stay as long as it may be. */
-function stillPaused({ id, containerId }: OperationRecord): Remains {
-  return {
-    removed: [],
-    kept: [`lease ${id}: it says that the task of container ${containerId} is paused`],
-    onHost: [],
-  };
+function leasesOf({ leases }: FoundOperation): string[] {
+  return leases.map(({ id }) => `lease ${id}`);
+}
+
+/** What stays must be known to whoever comes next. */
+function kept(found: FoundOperation, why: string): Remains {
+  return { removed: [], kept: leasesOf(found).map((lease) => `${lease}: ${why}`), onHost: [] };
 }
 
 /** The dump directories of the namespace, whosever they are. */
