@@ -32,6 +32,12 @@ export interface Home {
   list(call: CallOptions): AsyncIterable<NamedCheckpoint>;
   /** @throws {NotFoundError} when there is none of that name */
   delete(name: string, call: CallOptions): Promise<void>;
+  /**
+   * Removes this very one, and none that has got its name since.
+   *
+   * @throws {NotFoundError} when it is gone
+   */
+  deleteThis(judged: NamedCheckpoint, call: CallOptions): Promise<void>;
 }
 
 /** The refusal of a name under which there is no checkpoint. */
