@@ -20,7 +20,7 @@ import { layerOfRootfsDiff } from "../rootfs/to-layer.js";
 import { type DumpFacts, dumpFacts } from "./dump-facts.js";
 import { memberBody } from "./member-body.js";
 import { type MendedSpec, mendSpec } from "./mend-spec.js";
-import { withOwnFiles } from "./own-layer.js";
+import { contentName, withOwnFiles } from "./own-layer.js";
 import { type ForeignSpecPolicy, type ImportNote, ImportNotes } from "./policy.js";
 import { type SpooledParts, spoolParts } from "./spooled-parts.js";
 import { StoreBlobs } from "./store-blobs.js";
@@ -169,10 +169,6 @@ function requireCarriable(parts: SpooledParts, dump: DumpFacts, { image, runtime
         ? "nothing in it says which image its container was made from"
         : undefined;
   if (why !== undefined) throw new FailedPreconditionError(`Cannot import the archive: ${why}`);
-}
-
-function contentName(content: { readonly kind: "shm" } | { readonly kind: "volume"; readonly volume: string }): string {
-  return content.kind === "shm" ? "devshm-checkpoint.tar" : `volumes/${content.volume}.tar`;
 }
 
 function writeSpec(blobs: StoreBlobs, { spec }: MendedSpec): Promise<Descriptor> {
