@@ -58,13 +58,23 @@ export class DirectoryHome implements Home {
     }
   }
 
-  async *list({ signal }: CallOptions): AsyncGenerator<NamedCheckpoint, void, undefined> {
+  async *list(call: CallOptions): AsyncGenerator<NamedCheckpoint, void, undefined> {
+    for await (const { checkpoint } of this.#directories(call)) yield checkpoint;
+  }
+
+  async *own(call: CallOptions): AsyncGenerator<NamedCheckpoint, void, undefined> {
+    for await (const { checkpoint, namespace } of this.#directories(call)) {
+      if (checkpoint.containerId === this.#containerId && namespace === this.#services.namespace) yield checkpoint;
+    }
+  }
+
+  async *#directories({ signal }: CallOptions): AsyncGenerator<CheckpointDirectory, void, undefined> {
     for (const name of await during(`list ${this.#directory}`, () => namesIn(this.#directory))) {
       signal?.throwIfAborted();
       const one = await readCheckpointDirectory(this.#directory, name).catch((reason: unknown) => {
         if (!isContainerdError(reason)) throw reason;
       });
-      if (one !== undefined) yield one.checkpoint;
+      if (one !== undefined) yield one;
     }
   }
 

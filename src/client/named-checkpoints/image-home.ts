@@ -71,6 +71,10 @@ export class ImageHome implements Home {
     }
   }
 
+  own(call: CallOptions): AsyncIterable<NamedCheckpoint> {
+    return this.list(call);
+  }
+
   async delete(name: string, call: CallOptions): Promise<void> {
     try {
       await this.#services.images.delete(this.#ref(name), { ...call, sync: true });

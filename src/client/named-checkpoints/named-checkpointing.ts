@@ -83,7 +83,7 @@ export async function pruneNamed(
   planRetention([], rules, new Date());
   const home = homeOf(services, containerId, checkpointDir);
   const own: NamedCheckpoint[] = [];
-  for await (const one of home.list(call)) if (one.containerId === containerId) own.push(one);
+  for await (const one of home.own(call)) own.push(one);
   const plan = planRetention(own, rules, new Date());
   if (dryRun) return plan;
   const replaced: NamedCheckpoint[] = [];
