@@ -1,6 +1,5 @@
 import { createReadStream } from "node:fs";
-import { posix } from "node:path";
-import type { ArchivePart } from "../checkpoint/archive/part.js";
+import type { ArchivePart, ParentPart } from "../checkpoint/archive/part.js";
 import { type ArchiveSource, type ReadArchiveOptions, readArchive } from "../checkpoint/archive/read.js";
 import { during } from "../content/layout/file-errors.js";
 import { FailedPreconditionError, InvalidArgumentError } from "../errors.js";
@@ -39,8 +38,8 @@ export function importCheckpointConfigOnly(
 
 /**
  * Unpacks a checkpoint archive but for `config.dump` and `spec.dump`: what a runtime and a root filesystem need for a restore. All that
- * is written only its owner may read: it may hold the memory of a process. Of links only a dump's `parent` is made, when it leads
- * to another dump in the same archive.
+ * is written only its owner may read: it may hold the memory of a process. Of links only a dump's `parent` is made, when all else is
+ * there and it leads to a directory beside that dump.
  *
  * @param destination an existing directory.
  * @param archive packed with gzip or zstd, or not at all; or the OCI archive of an image made of one.
@@ -82,31 +81,60 @@ async function importParts(
   const written: string[] = [];
   await during(`import a checkpoint into ${destination}`, async () => {
     await tree.entries("");
+    const links: ParentPart[] = [];
     for await (const part of readArchive(sourceOf(archive), options)) {
       if (!isWanted(part) || part.name === ".") continue;
-      await write(tree, part);
+      if (part.kind !== "parent") await write(tree, part);
+      else {
+        requireBeside(part);
+        links.push(part);
+      }
       if (part.kind !== "directory") written.push(part.name);
     }
+    // Only now is it known what they lead to.
+    for (const link of links) await makeLink(tree, link);
   });
   return written;
 }
 
-async function write(tree: Tree, part: ArchivePart): Promise<void> {
+async function write(tree: Tree, part: Exclude<ArchivePart, ParentPart>): Promise<void> {
   const { name, modifiedAt } = part;
-  const attributes: Attributes = { mode: 0o600, uid: 0, gid: 0, modifiedAt };
-  await makeDirectories(tree, parentOf(name), modifiedAt);
   if (part.kind === "directory") return makeDirectories(tree, name, modifiedAt);
+  await makeDirectories(tree, parentOf(name), modifiedAt);
   const node = await tree.stat(name);
   if (node !== undefined && node.type !== "file") throw inTheWay(name, name, node.type);
-  if (part.kind !== "parent") return tree.write(name, part.body, attributes);
-  const target = posix.normalize(posix.join(parentOf(name), part.target));
-  if (part.target.startsWith("/") || target.startsWith("..") || target === ".") {
-    throw new InvalidArgumentError(
-      `Cannot import member ${JSON.stringify(name)}: it leads out of the archive, to ${JSON.stringify(part.target)}`,
-    );
-  }
+  return tree.write(name, part.body, attributesOf(part));
+}
+
+function requireBeside({ name, target }: ParentPart): void {
+  if (dumpBeside({ name, target }) !== undefined) return;
+  throw new InvalidArgumentError(
+    `Cannot import member ${JSON.stringify(name)}: it leads to no dump beside it, but to ${JSON.stringify(target.slice(0, 160))}`,
+  );
+}
+
+/** The directory a link leads to: one beside its own, and by no other such link; undefined when it leads elsewhere. */
+function dumpBeside({ name, target }: Pick<ParentPart, "name" | "target">): string | undefined {
+  const up = name.includes("/") ? "../" : "";
+  const dump = target.startsWith(up) ? target.slice(up.length) : "";
+  return /^(?:|\.|\.\.|parent|.*[/\0].*)$/s.test(dump) ? undefined : dump;
+}
+
+async function makeLink(tree: Tree, part: ParentPart): Promise<void> {
+  const { name, target: linkName, modifiedAt } = part;
+  const dump = dumpBeside(part) ?? "";
+  const led = await tree.stat(dump);
+  // One that is not there is in an archive of its own, which is imported beside this one.
+  if (led !== undefined && led.type !== "directory") throw inTheWay(name, dump, led.type);
+  await makeDirectories(tree, parentOf(name), modifiedAt);
+  const node = await tree.stat(name);
+  if (node !== undefined && node.type !== "file") throw inTheWay(name, name, node.type);
   if (node !== undefined) await tree.remove(name);
-  return tree.make(name, { ...attributes, type: "symlink", linkName: part.target });
+  await tree.make(name, { ...attributesOf(part), type: "symlink", linkName });
+}
+
+function attributesOf({ modifiedAt }: ArchivePart): Attributes {
+  return { mode: 0o600, uid: 0, gid: 0, modifiedAt };
 }
 
 async function makeDirectories(tree: Tree, path: string, modifiedAt: Date): Promise<void> {

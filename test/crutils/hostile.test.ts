@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -209,6 +209,22 @@ describe("an archive that means harm", () => {
     "by a hard link": [hardLink("dump.log", "../outside/passwd")],
     "by a dump's parent": [file("checkpoint/inventory.img"), symlink("checkpoint/parent", "../../outside")],
     "by a dump's absolute parent": [file("checkpoint/inventory.img"), symlink("checkpoint/parent", "/etc")],
+    "by a dump's parent that leads through others": [
+      file("checkpoint/inventory.img"),
+      symlink("b/parent", "."),
+      symlink("checkpoint/parent", "../b/parent/parent/parent/../../../outside"),
+    ],
+    "by a dump's parent that leads through another": [
+      file("checkpoint/inventory.img"),
+      symlink("checkpoint/parent", "../parent"),
+    ],
+    "by a dump's parent that is where it is": [file("checkpoint/inventory.img"), symlink("checkpoint/parent", ".")],
+    "by a dump's parent that goes up": [file("checkpoint/inventory.img"), symlink("checkpoint/parent", "../..")],
+    "by a dump's parent that goes up and down": [
+      file("checkpoint/inventory.img"),
+      symlink("checkpoint/parent", "../../rootfs/etc"),
+    ],
+    "by the parent of a dump that lies flat": [file("checkpoint/inventory.img"), symlink("parent", "../outside")],
   })) {
     it(`is imported nowhere else: ${what}`, async () => {
       using room = canaryRoom();
@@ -222,6 +238,27 @@ describe("an archive that means harm", () => {
       assert.deepEqual(await room.canary(), before);
     });
   }
+
+  it("has links to dumps beside theirs, and to no link that was there", async () => {
+    using room = canaryRoom();
+    const path = join(room.room, "a.tar");
+    writeFileSync(
+      path,
+      rawTar([
+        symlink("checkpoint/parent", "../pre-checkpoint"),
+        file("pre-checkpoint/inventory.img"),
+        symlink("pre-checkpoint/parent", "../first"),
+      ]),
+    );
+    await importCheckpointWithoutConfig(room.rootfs, path);
+    const links = ["checkpoint/parent", "pre-checkpoint/parent"].map((name) => readlinkSync(join(room.rootfs, name)));
+    assert.deepEqual(links, ["../pre-checkpoint", "../first"]);
+    writeFileSync(path, rawTar([symlink("other/parent", "../out")]));
+    await assert.rejects(
+      importCheckpointWithoutConfig(room.rootfs, path),
+      /"other\/parent": "out" is there, a symlink/,
+    );
+  });
 
   it("is not imported over links that are there", async () => {
     using room = canaryRoom();

@@ -4,7 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
 import { busyboxImage } from "../../lab/busybox-image.js";
-import { connect } from "../../src/index.js";
+import { Images } from "../../src/api/services/images/v1/images_pb.js";
+import { descriptorInit } from "../../src/client/wire.js";
+import { Client, isNotFound, unixTransport } from "../../src/index.js";
+import { digestOf } from "../../src/oci/digest.js";
+import { Rpc } from "../../src/rpc/rpc.js";
 import { all } from "../suites/content-bed.js";
 import { homes, namedSuite } from "../suites/named-suite.js";
 import { taskPrograms } from "../suites/task-bed.js";
@@ -32,16 +36,33 @@ describeOnEachDaemon("named checkpoints", (daemon) => {
     }
   });
 
+  it("are removed by their target where the daemon looks at it, from 2.0 on; before that it must be compared first", async () => {
+    await using client = await clientFor(daemon(), "named-targets");
+    const image = await busyboxImage(client, PROGRAMS);
+    const transport = unixTransport(daemon().address);
+    try {
+      const target = { ...descriptorInit(image.target), digest: digestOf(Buffer.from("another")) };
+      const call = new Rpc(transport, client.namespace).unary(Images.method.delete, { name: PROGRAMS, target });
+      if (daemon().release === "v21") await assert.rejects(call, isNotFound);
+      else await call;
+      const there = (await all(client.images.list())).some(({ name }) => name === PROGRAMS);
+      assert.equal(there, daemon().release === "v21");
+    } finally {
+      transport.close?.();
+    }
+  });
+
   for (const home of homes) {
     namedSuite("of the suite", home, async () => {
-      const client = await connect({ address: daemon().address, namespace: `named-${home}` });
+      const transport = unixTransport(daemon().address);
+      const client = new Client({ transport, namespace: `named-${home}` });
       await busyboxImage(client, PROGRAMS, { secondLayer: taskPrograms });
       const directory = await mkdtemp(join(tmpdir(), "named-"));
       const end = async () => {
         await client.close();
         await rm(directory, { recursive: true });
       };
-      return { client, image: PROGRAMS, directory, end };
+      return { client, transport, image: PROGRAMS, directory, end };
     });
   }
 });

@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
+import { Client } from "../../src/client/client.js";
 import type { Container } from "../../src/client/container.js";
 import { isAlreadyExists, isFailedPrecondition, isInvalidArgument, isNotFound } from "../../src/errors.js";
+import type { Transport } from "../../src/rpc/transport.js";
 import { all } from "../suites/content-bed.js";
 import { TaskBed } from "../suites/task-bed.js";
-import { simulatedSubject } from "./task-beds.js";
+import { simulatedImage, simulatedSubject } from "./task-beds.js";
 
 const MANIFEST = "containerd-client.json";
 /** One process, and it has one thread. */
@@ -16,7 +18,12 @@ const OLD_CREATED = "2017-03-04T05:06:07Z";
 describe("directories of checkpoints", {
   skip: process.platform === "win32" ? "there are no named pipes" : false,
 }, () => {
-  const bed = new TaskBed(() => simulatedSubject("on a directory"));
+  let transport: Transport;
+  const bed = new TaskBed(async () => {
+    const subject = await simulatedSubject("on a directory");
+    ({ transport } = subject);
+    return subject;
+  });
   let container: Container;
   let checkpointDir = "";
   before(() => bed.begin());
@@ -32,6 +39,11 @@ describe("directories of checkpoints", {
   const docker = async (name: string, files: Readonly<Record<string, string | Buffer>>) => {
     await mkdir(join(checkpointDir, name), { mode: 0o700 });
     for (const [file, bytes] of Object.entries(files)) await writeFile(join(checkpointDir, name, file), bytes);
+  };
+  /** A manifest that does not say the namespace. */
+  const unplacedManifest = (containerId: string) => {
+    const files = Object.entries(whole).map(([name, bytes]) => ({ name, size: bytes.length }));
+    return JSON.stringify({ schemaVersion: 1, createdAt: OLD_CREATED, containerId, files });
   };
   const whole = { "inventory.img": "xxxxxxxx", "pstree.img": PSTREE, "core-1.img": "xxxxxxxx", "pages-1.img": "" };
 
@@ -112,6 +124,31 @@ describe("directories of checkpoints", {
       ["ours"],
     );
     assert.deepEqual(await names(), ["docker", "other"]);
+  });
+
+  it("shared by namespaces are pruned of one's own alone, and Docker's by its own", async () => {
+    await begin();
+    const clientIn = async (namespace: string) => {
+      const client = new Client({ transport, namespace }, false);
+      await simulatedImage(client, bed.subject.image);
+      return client;
+    };
+    const [elsewhere, moby] = [await clientIn("elsewhere"), await clientIn("moby")];
+    const made = { image: bed.subject.image, args: ["counter"] };
+    const namesake = await elsewhere.containers.create(container.id, made);
+    assert.deepEqual((await namesake.checkpoints.prune({ checkpointDir, keepLast: 0 })).gone, []);
+    assert.deepEqual(await names(), ["ours"]);
+
+    const id = "a".repeat(64);
+    checkpointDir = join(bed.path(), "containers", id, "checkpoints");
+    await mkdir(checkpointDir, { recursive: true });
+    await docker("docker", whole);
+    await docker("nowhere", { ...whole, [MANIFEST]: unplacedManifest(id) });
+    for (const client of [elsewhere, moby]) {
+      const { checkpoints } = await client.containers.create(id, made);
+      const { gone } = await checkpoints.prune({ checkpointDir, keepLast: 0 });
+      assert.equal(gone.length, client === moby ? 2 : 0, client.namespace);
+    }
   });
 
   it("have absolute paths and hold the memory alone", async () => {

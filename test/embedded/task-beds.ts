@@ -6,6 +6,7 @@ import { Client } from "../../src/client/client.js";
 import { ociRuntime } from "../../src/embedded/runtime/oci/oci-runtime.js";
 import type { Program } from "../../src/embedded/runtime/simulated/program.js";
 import { digestOf } from "../../src/oci/digest.js";
+import type { Transport } from "../../src/rpc/transport.js";
 import { writeTar } from "../../src/tar/tar.js";
 import { bytesOf } from "../suites/content-bed.js";
 import { Samples } from "../suites/image-samples.js";
@@ -17,6 +18,7 @@ const IMAGE = "docker.io/library/programs:1";
 
 /** A subject that others can be let in to. */
 export interface ListeningSubject extends TaskSubject {
+  readonly transport: Transport;
   listen(path: string): Promise<void>;
 }
 
@@ -96,6 +98,7 @@ async function subjectOf(bed: EmbeddedBed, client: Client): Promise<ListeningSub
   await mkdir(pipes);
   return {
     client,
+    transport: bed.transport,
     image: IMAGE,
     directory: bed.directory,
     pipes,

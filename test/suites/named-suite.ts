@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NamedCheckpoint } from "../../src/checkpoint/named/named-checkpoint.js";
+import { Client } from "../../src/client/client.js";
 import type { NamedCheckpoints } from "../../src/client/named-checkpoints/named-checkpoints.js";
 import {
   isAlreadyExists,
@@ -10,6 +11,7 @@ import {
   isInvalidArgument,
   isNotFound,
 } from "../../src/errors.js";
+import type { Transport } from "../../src/rpc/transport.js";
 import { all } from "./content-bed.js";
 import { TaskBed, type TaskSubject } from "./task-bed.js";
 
@@ -32,10 +34,32 @@ const badNames = [
   "x".repeat(256),
 ];
 
+/** What the suite runs over: there, others can come in between. */
+export interface NamedSubject extends TaskSubject {
+  readonly transport: Transport;
+}
+
 /** What is owed to those who give checkpoints names, wherever these are kept. */
-export function namedSuite(name: string, home: (typeof homes)[number], make: () => Promise<TaskSubject>): void {
+export function namedSuite(name: string, home: (typeof homes)[number], make: () => Promise<NamedSubject>): void {
   describe(`${name}, kept as ${home},`, () => {
-    const bed = new TaskBed(make);
+    let subject: NamedSubject;
+    const bed = new TaskBed(async () => {
+      subject = await make();
+      return subject;
+    });
+    /** A container by a client that lets somebody in before each call. */
+    const disturbed = async (id: string, meanwhile: (rpc: string) => Promise<void>) => {
+      const { transport, client } = subject;
+      const between: Transport = {
+        local: transport.local ?? false,
+        unary: async (method, ...rest) => {
+          await meanwhile(`${method.parent.name}.${method.name}`);
+          return transport.unary(method, ...rest);
+        },
+        stream: (...call) => transport.stream(...call),
+      };
+      return new Client({ transport: between, namespace: client.namespace }, false).containers.get(id);
+    };
     let at: { readonly checkpointDir?: string } = {};
     const names = async (container: Awaited<ReturnType<TaskBed["container"]>>) =>
       (await all(container.checkpoints.list(at))).map((one) => one.name).sort();
@@ -171,6 +195,29 @@ export function namedSuite(name: string, home: (typeof homes)[number], make: () 
       assert.deepEqual((await checkpoints.prune({ ...at, keepWithinMs: 3_600_000 })).gone, []);
       await checkpoints.prune({ ...at, keepLast: 0 });
       assert.deepEqual(await names(container), []);
+    });
+
+    it("go by rules as they were judged: one that was replaced meanwhile stays", async () => {
+      fresh();
+      const { container } = await bed.counting();
+      await container.checkpoints.create("c1", at);
+      await container.checkpoints.create("nightly", at);
+      let replaced: NamedCheckpoint | undefined;
+      const { checkpoints } = await disturbed(container.id, async (rpc) => {
+        // With these the removal of the oldest begins.
+        if (replaced !== undefined || !["Images.Delete", "Leases.Create"].includes(rpc)) return;
+        replaced = await container.checkpoints.get("nightly", at);
+        await container.checkpoints.delete("nightly", at);
+        replaced = await container.checkpoints.create("nightly", at);
+      });
+      const { gone, kept } = await checkpoints.prune({ ...at, keepLast: 0 });
+      const said = (some: readonly NamedCheckpoint[]) => some.map((one) => [one.name, one.createdAt]);
+      assert.deepEqual(
+        gone.map(({ checkpoint }) => checkpoint.name),
+        ["c1"],
+      );
+      assert.deepEqual(said(kept), [["nightly", replaced?.createdAt]]);
+      assert.deepEqual(await names(container), ["nightly"]);
     });
 
     it("have one winner when two are made under one name, and lists are whole meanwhile", async () => {

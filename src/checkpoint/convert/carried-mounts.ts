@@ -35,6 +35,11 @@ const enginesFiles =
   /^(?:\/etc\/(?:hosts|hostname|resolv\.conf|mtab)|\/(?:var\/)?run\/\.containerenv|\/dev\/termination-log)$/;
 const enginesDirectories = /^(?:\/dev\/shm|\/(?:var\/)?run\/secrets(?:\/kubernetes\.io\/serviceaccount)?)$/;
 
+/** Whether engines mount something of their own there, whatever a spec says. */
+export function isEnginesMount(destination: string): boolean {
+  return enginesFiles.test(destination) || enginesDirectories.test(destination);
+}
+
 /** Whether something of the host, and not a filesystem of the container's own. */
 export function isBind({ type, options = [] }: SpecMount): boolean {
   return type === "bind" || options.includes("bind") || options.includes("rbind");

@@ -3,15 +3,19 @@ import type { Provider } from "../../content/store.js";
 import { FailedPreconditionError, InvalidArgumentError } from "../../errors.js";
 import type { Descriptor } from "../../oci/descriptor.js";
 import { digestOf } from "../../oci/digest.js";
+import type { JsonObject } from "../../oci/json.js";
 import { compress } from "../../tar/compress.js";
 import type { Compression } from "../../tar/decompress.js";
 import { type TarFile, type TarStreamFile, writeTar } from "../../tar/tar.js";
-import { limitsOf } from "../archive/limits.js";
+import { limitsOf, type WholeLimits } from "../archive/limits.js";
 import { type Checkpoint, checkpointName } from "../document.js";
+import { textIn } from "../inspect/loose-json.js";
 import type { TarMember } from "../tar-members.js";
 import { criDocuments, crioDocuments } from "./cri-documents.js";
-import { type ExportedCheckpoint, readExported } from "./exported.js";
+import { type ExportedCheckpoint, readExported, readPart } from "./exported.js";
 import { type ExportedDiff, exportedDiff, exportedLayer } from "./exported-diff.js";
+import { mountsElsewhere, requireNothingMounted } from "./exported-mounts.js";
+import { originalDocument } from "./original-document.js";
 import { type ExportedName, podmanDocuments } from "./podman-documents.js";
 
 /** An engine that restores from archives. */
@@ -23,9 +27,12 @@ export interface ExportArchiveOptions extends CallOptions {
   readonly engine: ArchiveEngine;
   /** How it is packed; not at all when absent. CRI-O and containerd's CRI take it only so. */
   readonly compression?: Compression | undefined;
-  /** The runtime Podman is to restore with; `runc` when absent. What it needs to know of another runtime's dump is told to criu. */
+  /**
+   * The runtime Podman is to restore with; `runc` when absent. What it needs to know of another runtime's dump is told to criu. What
+   * was imported from Podman goes back with the one it had.
+   */
   readonly runtime?: "runc" | "crun" | undefined;
-  /** What the container is to be called; as it was when absent. */
+  /** What the container is to be called; as it was when absent, and where it goes back to the engine it came from. */
   readonly name?: string | undefined;
   /**
    * The base image, or its manifest, in the provider. By its config Podman knows the image; of its layers is told what a directory
@@ -48,9 +55,9 @@ const isId = /^[0-9a-f]{64}$/;
  * const checkpoint = await readCheckpoint(client.content, image.target);
  * for await (const chunk of exportArchive(checkpoint, client.content, { engine: "podman" })) socket.write(chunk);
  * ```
- * @throws {FailedPreconditionError} when it holds no memory, or something the engine cannot restore; before the first byte
+ * @throws {FailedPreconditionError} when it holds no memory, or something the engine cannot restore, such as a volume's files; before the first byte
  * @throws {NotImplementedError} when it is to be packed as this Node.js cannot; before the first byte
- * @throws {InvalidArgumentError} when the engine does not take it packed; before the first byte
+ * @throws {InvalidArgumentError} when the engine does not take it packed, or a name or runtime cannot be chosen; before the first byte
  * @throws {NotFoundError} when a part, or the base image, is not in the provider
  * @throws {DataLossError} when content is damaged
  */
@@ -65,6 +72,11 @@ export async function* exportArchive(
       `Cannot pack an archive for ${engine} with ${compression}: it takes plain ones only`,
     );
   }
+  if (engine !== "podman" && options.runtime !== undefined) {
+    throw new InvalidArgumentError(
+      `Cannot choose runtime ${JSON.stringify(options.runtime)} for ${engine}: only Podman is told one`,
+    );
+  }
   const call: CallOptions = {
     ...(signal === undefined ? {} : { signal }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
@@ -73,16 +85,42 @@ export async function* exportArchive(
   const limits = limitsOf({});
   const exported = await readExported(checkpoint, provider, options.baseImage, limits, call);
   const isSame = exported.documents !== undefined && checkpoint.origin.engine === mainEngines[engine];
-  const documents = isSame ? undefined : documentsFor(exported, options);
+  if (isSame) requireAsItWas(checkpoint, await originalDocument(exported, "config.dump", limits), options);
   const diff = await (engine === "containerd-cri" ? exportedLayer : exportedDiff)(exported, checkpoint.rw, limits);
-  if (!isSame) requireListed(exported, diff);
+  const documents = isSame ? undefined : await documentsFor(exported, diff, limits, options);
   yield* compress(writeTar(members(exported, documents, diff)), compression);
 }
 
-function documentsFor(exported: ExportedCheckpoint, { engine, runtime = "runc", name }: ExportArchiveOptions) {
+async function documentsFor(
+  exported: ExportedCheckpoint,
+  diff: ExportedDiff,
+  limits: WholeLimits,
+  { engine, runtime = "runc", name }: ExportArchiveOptions,
+) {
+  requireListed(exported, diff);
+  requireNothingMounted(exported, diff.own, engine);
   const named = nameOf(exported.checkpoint, name);
   if (engine === "podman") return podmanDocuments(exported, named, runtime);
-  return engine === "cri-o" ? crioDocuments(exported, named) : criDocuments(exported, named);
+  const mounts = mountsElsewhere(exported, diff.own, await originalDocument(exported, "spec.dump", limits));
+  return engine === "cri-o" ? crioDocuments(exported, mounts, named) : criDocuments(exported, mounts, named);
+}
+
+/** What goes back to its engine says what it is called itself. */
+function requireAsItWas(
+  checkpoint: Checkpoint,
+  config: JsonObject,
+  { engine, name, runtime }: ExportArchiveOptions,
+): void {
+  for (const [option, wanted] of Object.entries({ name, runtime })) {
+    const said = textIn(config, option);
+    if (wanted === undefined || wanted === said?.slice(option === "runtime" ? said.lastIndexOf("/") + 1 : 0)) continue;
+    throw new InvalidArgumentError(
+      `Cannot export ${checkpointName(checkpoint)} for ${engine} with ${option} ${JSON.stringify(wanted)}: it came from there, and goes back with documents that say ${JSON.stringify(said ?? "")}`,
+      {
+        hint: `Leave options.${option} out${option === "name" ? "; the engine can name it when it restores it" : ""}.`,
+      },
+    );
+  }
 }
 
 function nameOf({ containerId = "", target }: Checkpoint, wanted: string | undefined): ExportedName {
@@ -113,10 +151,7 @@ async function* members(
   const file = (name: string, size: number, body: () => AsyncIterable<Uint8Array>): TarStreamFile => {
     return { name, size, body, mode: 0o600, modifiedAt };
   };
-  const content =
-    (tar: Descriptor, { offset, size }: TarMember) =>
-    () =>
-      readPart(exported, tar, offset, size);
+  const content = (tar: Descriptor, member: TarMember) => () => readPart(exported, tar, member);
   const text = (name: string, value: string): TarFile => {
     return { name, body: new TextEncoder().encode(value), mode: 0o600, modifiedAt };
   };
@@ -136,8 +171,4 @@ async function* members(
 /** What of one engine's documents another one takes, too. */
 function isCarried(name: string): boolean {
   return name === "devshm-checkpoint.tar" || name === "stats-dump";
-}
-
-async function* readPart({ provider, call }: ExportedCheckpoint, tar: Descriptor, offset: number, length: number) {
-  if (length > 0) yield* provider.read(tar, { ...call, offset, length });
 }

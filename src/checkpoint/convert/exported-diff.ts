@@ -1,13 +1,13 @@
 import type { Descriptor } from "../../oci/descriptor.js";
 import { BOOKKEEPING, WHITEOUT } from "../../oci/whiteout.js";
-import { writeTar } from "../../tar/tar.js";
+import { type TarEntry, writeTar } from "../../tar/tar.js";
 import { archiveEntries } from "../archive/entries.js";
 import type { WholeLimits } from "../archive/limits.js";
 import { type RootfsDiff, rootfsDiffOfLayer } from "../rootfs/from-layer.js";
 import { carried } from "../rootfs/member.js";
 import { parentOf, rootfsPath } from "../rootfs/rootfs-path.js";
 import type { ExportedCheckpoint } from "./exported.js";
-import { isOwnPath } from "./own-place.js";
+import { isOwnPath, OWN_PLACE } from "./own-place.js";
 
 /** What was changed in a root filesystem, as engines keep it, its size known before its bytes. */
 export interface ExportedDiff {
@@ -19,7 +19,13 @@ export interface ExportedDiff {
   readonly deletedFiles: readonly string[];
   /** Whether something in it is on that list and brought anew, too, so that whoever deletes last loses it. */
   readonly isEmptied: boolean;
+  /** What the layer has of mounts that are the container's own, by their names. It is no part of the tar. */
+  readonly own: OwnContents;
 }
+
+/** Mounts that are the container's own: whether each is a directory, and whether there is anything in it. */
+export type OwnContents = ReadonlyMap<string, { readonly isDirectory: boolean; readonly isFilled: boolean }>;
+type FoundContents = Map<string, { readonly isDirectory: boolean; readonly isFilled: boolean }>;
 
 /** Takes a layer apart twice: once to know how large it will be, once to write it. Nothing of it is held. */
 export async function exportedDiff(
@@ -27,14 +33,16 @@ export async function exportedDiff(
   rw: Descriptor | undefined,
   limits: WholeLimits,
 ): Promise<ExportedDiff> {
-  if (rw === undefined) return { open: () => empty(), deletedFiles: [], isEmptied: false };
+  const own: FoundContents = new Map();
+  if (rw === undefined) return { open: () => empty(), deletedFiles: [], isEmptied: false, own };
   const options = { ...limits, lower: lowerNames(exported, limits) };
-  const begin = (): RootfsDiff => rootfsDiffOfLayer(ownLayer(exported, rw, limits), options);
-  const first = begin();
+  const begin = (found?: FoundContents): RootfsDiff =>
+    rootfsDiffOfLayer(withoutOwn(exported, rw, limits, found), options);
+  const first = begin(own);
   const size = await lengthOf(first.diff);
   const deletedFiles = await first.deletedFiles();
   const isEmptied = deletedFiles.length > 0 && (await bringsBack(exported, rw, deletedFiles, limits));
-  return { ...(first.count() === 0 ? {} : { size }), open: () => begin().diff, deletedFiles, isEmptied };
+  return { ...(first.count() === 0 ? {} : { size }), open: () => begin().diff, deletedFiles, isEmptied, own };
 }
 
 /** The layer as it is, for engines that keep layers, its size known before. */
@@ -43,8 +51,10 @@ export async function exportedLayer(
   rw: Descriptor | undefined,
   limits: WholeLimits,
 ): Promise<ExportedDiff> {
-  const open = () => (rw === undefined ? empty() : ownLayer(exported, rw, limits));
-  return { ...(rw === undefined ? {} : { size: await lengthOf(open()) }), open, deletedFiles: [], isEmptied: false };
+  const own: FoundContents = new Map();
+  const open = (found?: FoundContents) => (rw === undefined ? empty() : withoutOwn(exported, rw, limits, found));
+  const size = await lengthOf(open(own));
+  return { ...(rw === undefined ? {} : { size }), open, deletedFiles: [], isEmptied: false, own };
 }
 
 async function bringsBack(
@@ -54,7 +64,7 @@ async function bringsBack(
   limits: WholeLimits,
 ): Promise<boolean> {
   const deleted = new Set(deletedFiles.map((path) => path.slice(1)));
-  for await (const entry of archiveEntries(ownLayer(exported, rw, limits), limits)) {
+  for await (const entry of archiveEntries(withoutOwn(exported, rw, limits), limits)) {
     const path = rootfsPath(entry);
     if (path.slice(path.lastIndexOf("/") + 1).startsWith(WHITEOUT)) continue;
     for (let at = path; at !== ""; at = parentOf(at)) if (deleted.has(at)) return true;
@@ -63,14 +73,28 @@ async function bringsBack(
 }
 
 /** Without what the import of an archive added. */
-function ownLayer({ provider, call }: ExportedCheckpoint, rw: Descriptor, limits: WholeLimits) {
+function withoutOwn(
+  { provider, call }: ExportedCheckpoint,
+  rw: Descriptor,
+  limits: WholeLimits,
+  found: FoundContents = new Map(),
+) {
   async function* members() {
     for await (const entry of archiveEntries(provider.read(rw, call), limits)) {
       const path = rootfsPath(entry);
-      if (!isOwnPath(path) && path !== "dev") yield carried(entry);
+      if (isOwnPath(path)) note(path, entry, found);
+      else if (path !== "dev") yield carried(entry);
     }
   }
   return writeTar(members());
+}
+
+function note(path: string, { type, size }: TarEntry, found: FoundContents): void {
+  const [name = "", ...below] = path.slice(OWN_PLACE.length + 1).split("/");
+  if (name === "" || (below.at(-1) ?? name).startsWith(WHITEOUT)) return;
+  const { isDirectory = type === "directory", isFilled = false } = found.get(name) ?? {};
+  const isEmpty = below.length === 0 && (type === "directory" || (type === "file" && size === 0));
+  found.set(name, { isDirectory: isDirectory || below.length > 0, isFilled: isFilled || !isEmpty });
 }
 
 /** The names in directories of the base image; undefined when the image is not known. */

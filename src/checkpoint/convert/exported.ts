@@ -71,3 +71,12 @@ async function filesOf(provider: Provider, tar: Descriptor, call: CallOptions): 
   for await (const member of listTarMembers(provider, tar, call)) if (member.isFile) members.push(member);
   return members;
 }
+
+/** Bytes of a part that is a tar. */
+export async function* readPart(
+  { provider, call }: Pick<ExportedCheckpoint, "provider" | "call">,
+  tar: Descriptor,
+  { offset, size }: Pick<TarMember, "offset" | "size">,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (size > 0) yield* provider.read(tar, { ...call, offset, length: size });
+}

@@ -1,5 +1,6 @@
 import { CheckpointOptionsSchema } from "../../api/types/runc/options/oci_pb.js";
 import type { CallOptions } from "../../call-options.js";
+import { undone } from "../../content/archive/incoming.js";
 import type { Store } from "../../content/store.js";
 import { gcLabels } from "../../content/walk.js";
 import { FailedPreconditionError } from "../../errors.js";
@@ -20,7 +21,7 @@ import { layerOfRootfsDiff } from "../rootfs/to-layer.js";
 import { type DumpFacts, dumpFacts } from "./dump-facts.js";
 import { memberBody } from "./member-body.js";
 import { type MendedSpec, mendSpec } from "./mend-spec.js";
-import { withOwnFiles } from "./own-layer.js";
+import { contentName, withOwnFiles } from "./own-layer.js";
 import { type ForeignSpecPolicy, type ImportNote, ImportNotes } from "./policy.js";
 import { type SpooledParts, spoolParts } from "./spooled-parts.js";
 import { StoreBlobs } from "./store-blobs.js";
@@ -51,7 +52,8 @@ export interface ImportedCheckpoint extends Checkpoint {
  *
  * What stood for the container's bind mounts on its old host becomes part of its writable layer, and so does what criu must be told,
  * such as how another runtime named its mounts: the checkpoint needs nothing on the daemon's host. Of a spec's other wishes only
- * those come along that the policy allows. What cannot be carried is refused; then nothing of it stays in the store.
+ * those come along that the policy allows. What cannot be carried is refused; then nothing of it stays in the store, or, with
+ * `lease`, nothing but what that holds.
  *
  * @example
  * ```ts
@@ -62,6 +64,7 @@ export interface ImportedCheckpoint extends Checkpoint {
  * @throws {InvalidArgumentError} when it has a member that must not be there, or is no checkpoint
  * @throws {DataLossError} when it is no archive, or damaged
  * @throws {ResourceExhaustedError} when a limit is passed
+ * @throws {AbortedError} when somebody removed parts of it meanwhile, which a lease prevents
  */
 export async function importArchive(
   source: ArchiveSource,
@@ -78,8 +81,7 @@ export async function importArchive(
   try {
     return await convert(await spoolParts(readArchive(source, options), blobs), store, blobs, options, call);
   } catch (reason) {
-    await blobs.undo();
-    throw reason;
+    throw await undone(reason, "blobs of the archive", () => blobs.undo());
   }
 }
 
@@ -136,6 +138,7 @@ async function convert(
   const target = await blobs.write("index", [bytes], MEDIA_TYPE_INDEX);
   await store.update(target.digest, gcLabels(index.manifests), call);
   if (diff !== undefined) await blobs.drop(diff);
+  await blobs.keep([rwLayer, task, spec, criuOptions, parts.documents, target]);
   return { ...parseCheckpoint(index, target), leftOut: notes.leftOut, mended: notes.mended };
 }
 
@@ -169,10 +172,6 @@ function requireCarriable(parts: SpooledParts, dump: DumpFacts, { image, runtime
         ? "nothing in it says which image its container was made from"
         : undefined;
   if (why !== undefined) throw new FailedPreconditionError(`Cannot import the archive: ${why}`);
-}
-
-function contentName(content: { readonly kind: "shm" } | { readonly kind: "volume"; readonly volume: string }): string {
-  return content.kind === "shm" ? "devshm-checkpoint.tar" : `volumes/${content.volume}.tar`;
 }
 
 function writeSpec(blobs: StoreBlobs, { spec }: MendedSpec): Promise<Descriptor> {

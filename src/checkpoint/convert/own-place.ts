@@ -24,6 +24,11 @@ export function isOwnSource(source: string | undefined): boolean {
   return source?.startsWith(`${BUNDLE_ROOT}/${OWN_PLACE}/`) === true;
 }
 
+/** The name such a file has there. */
+export function ownName(source: string): string {
+  return source.slice(ownSource("").length).split("/")[0] ?? "";
+}
+
 /** Whether a path of a root filesystem belongs to that place. */
 export function isOwnPath(path: string): boolean {
   return path === OWN_PLACE || path.startsWith(`${OWN_PLACE}/`);

@@ -1,26 +1,33 @@
 import type { CallOptions } from "../../call-options.js";
 import { exists, orUndefined } from "../../content/found.js";
 import type { Store, Writer } from "../../content/store.js";
+import { AbortedError } from "../../errors.js";
 import type { Descriptor } from "../../oci/descriptor.js";
 import { type Digest, digester } from "../../oci/digest.js";
 import { TAR_END, type TarFile, type TarStreamFile, tarMember } from "../../tar/tar.js";
+import { BlobClaims } from "./blob-claims.js";
 
 // Headers by themselves would be many small messages.
 const FEW_BYTES = 256 * 1024;
 const UNDO_MS = 10_000;
 
-/** The blobs one piece of work writes into a store, which go again when it fails. */
+/**
+ * The blobs one piece of work writes into a store, which go again when it fails: under a lease by that, otherwise because they are
+ * deleted, unless another piece of work in this process has come to need them.
+ */
 export class StoreBlobs {
   readonly #store: Store;
   readonly #call: CallOptions;
   readonly #id = crypto.randomUUID();
   readonly #open = new Set<GrowingBlob>();
-  readonly #made = new Set<Digest>();
+  readonly #claims: BlobClaims;
+  readonly #claimed = new Map<Digest, number>();
 
   /** Writes to that store, with the caller's signal and lease. */
   constructor(store: Store, call: CallOptions) {
     this.#store = store;
     this.#call = call;
+    this.#claims = BlobClaims.of(store);
   }
 
   /** Begins a blob. */
@@ -34,10 +41,9 @@ export class StoreBlobs {
   /** Makes a blob of what was written. */
   async close(blob: GrowingBlob, mediaType: string): Promise<Descriptor> {
     const { digest, size } = await blob.finish();
-    const isThere = await exists(this.#store.info(digest, this.#call));
+    if (this.#call.lease === undefined) await this.#claim(digest);
     await blob.commit(digest, size);
     this.#open.delete(blob);
-    if (!isThere) this.#made.add(digest);
     return { mediaType, digest, size };
   }
 
@@ -52,19 +58,49 @@ export class StoreBlobs {
     return this.close(blob, mediaType);
   }
 
-  /** Removes a blob that was only needed on the way, unless it was there before. */
+  /** Ends the need for a blob that served on the way. */
   async drop({ digest }: Pick<Descriptor, "digest">): Promise<void> {
-    if (!this.#made.delete(digest)) return;
-    await orUndefined(this.#store.delete(digest, this.#undo()));
+    if (this.#claimed.has(digest)) await this.#release(digest);
   }
 
-  /** Removes all that was written. Not with the caller's signal, which may be why. */
+  /**
+   * Ends the work: what was written stays.
+   *
+   * @throws {AbortedError} when a part is not there any more
+   */
+  async keep(parts: readonly Descriptor[]): Promise<void> {
+    if (this.#call.lease !== undefined) return;
+    for (const { digest } of parts) {
+      if (await exists(this.#store.info(digest, this.#call))) continue;
+      throw new AbortedError(`Cannot import the archive: somebody removed ${digest} while it was imported`, {
+        hint: "Import it again; a lease keeps what others remove.",
+      });
+    }
+    for (const [digest, count] of this.#claimed) for (let at = 0; at < count; at += 1) this.#claims.keep(digest);
+    this.#claimed.clear();
+  }
+
+  /** Ends the work without anything of it. Not with the caller's signal, which may be why. */
   async undo(): Promise<void> {
     for (const blob of this.#open) {
       await blob.leave();
       await orUndefined(this.#store.abort(blob.ref, this.#undo()));
     }
-    for (const digest of this.#made) await orUndefined(this.#store.delete(digest, this.#undo()));
+    while (this.#claimed.size > 0) for (const digest of this.#claimed.keys()) await this.#release(digest);
+  }
+
+  async #claim(digest: Digest): Promise<void> {
+    await this.#claims.claim(digest);
+    this.#claimed.set(digest, (this.#claimed.get(digest) ?? 0) + 1);
+    if (!(await exists(this.#store.info(digest, this.#call)))) this.#claims.make(digest);
+  }
+
+  async #release(digest: Digest): Promise<void> {
+    const remove = () => orUndefined(this.#store.delete(digest, this.#undo()));
+    const left = (this.#claimed.get(digest) ?? 0) - 1;
+    if (left > 0) this.#claimed.set(digest, left);
+    else this.#claimed.delete(digest);
+    await this.#claims.release(digest, remove);
   }
 
   #undo(): CallOptions {

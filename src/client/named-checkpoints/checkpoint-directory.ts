@@ -20,10 +20,14 @@ import { parseJsonObject } from "../../oci/json.js";
 const MOST_BYTES = 4 * 1024 * 1024;
 /** What Docker up to 17.09 put beside the images. */
 const OLD_CONFIG = "config.json";
+/** Where in containerd Docker has its containers. */
+const DOCKERS = "moby";
 
 /** A directory with a whole checkpoint in it. */
 export interface CheckpointDirectory {
   readonly checkpoint: NamedCheckpoint;
+  /** The namespace of its container; `undefined` when nothing says which. */
+  readonly namespace: string | undefined;
   readonly path: string;
   /** The files of the dump. */
   readonly files: readonly DumpFile[];
@@ -65,7 +69,8 @@ async function ofOurs(path: string, name: string, manifest: CheckpointManifest):
     path,
     ...(spec === undefined ? {} : { spec }),
   };
-  return { checkpoint, path, files };
+  const dockers = containerOf(path) === containerId ? DOCKERS : undefined;
+  return { checkpoint, namespace: manifest.namespace || dockers, path, files };
 }
 
 /** Docker writes into the directory under its name: one that it did not live to fill is told by what is missing. */
@@ -95,7 +100,7 @@ async function ofDocker(path: string, name: string): Promise<CheckpointDirectory
     annotations: {},
     path,
   };
-  return { checkpoint, path, files };
+  return { checkpoint, namespace: containerId && DOCKERS, path, files };
 }
 
 /** The plain files of a directory, by name; of what is no file nothing is said. */

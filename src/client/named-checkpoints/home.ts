@@ -30,8 +30,16 @@ export interface Home {
   get(name: string, call: CallOptions): Promise<NamedCheckpoint>;
   /** Those that are whole, in no order to rely on; what else is there is passed over. */
   list(call: CallOptions): AsyncIterable<NamedCheckpoint>;
+  /** Those of them that are known to be this container's: others, also of other namespaces, may keep theirs there, too. */
+  own(call: CallOptions): AsyncIterable<NamedCheckpoint>;
   /** @throws {NotFoundError} when there is none of that name */
   delete(name: string, call: CallOptions): Promise<void>;
+  /**
+   * Removes this very one, and none that has got its name since.
+   *
+   * @throws {NotFoundError} when it is gone
+   */
+  deleteThis(judged: NamedCheckpoint, call: CallOptions): Promise<void>;
 }
 
 /** The refusal of a name under which there is no checkpoint. */

@@ -1,3 +1,4 @@
+import { Images as ImagesService } from "../../api/services/images/v1/images_pb.js";
 import type { CallOptions } from "../../call-options.js";
 import { type Checkpoint, readCheckpoint } from "../../checkpoint/document.js";
 import { checkpointImageName, checkpointNameOf } from "../../checkpoint/named/name.js";
@@ -10,6 +11,7 @@ import { type CheckpointCall, performCheckpoint } from "../checkpointing.js";
 import type { ContainerRecord } from "../container-record.js";
 import type { Image } from "../image.js";
 import type { Services } from "../services.js";
+import { descriptorInit } from "../wire.js";
 import { type CreatedCheckpoint, type Home, type NewCheckpoint, noCheckpoint, taken } from "./home.js";
 
 /** By this containerd knows the images that are checkpoints. */
@@ -69,9 +71,27 @@ export class ImageHome implements Home {
     }
   }
 
+  own(call: CallOptions): AsyncIterable<NamedCheckpoint> {
+    return this.list(call);
+  }
+
   async delete(name: string, call: CallOptions): Promise<void> {
     try {
       await this.#services.images.delete(this.#ref(name), { ...call, sync: true });
+    } catch (reason) {
+      throw isNotFound(reason) ? noCheckpoint(this.#services, this.#containerId, name, { cause: reason }) : reason;
+    }
+  }
+
+  async deleteThis({ name, checkpoint }: NamedCheckpoint, call: CallOptions): Promise<void> {
+    const { images, rpc } = this.#services;
+    const ref = this.#ref(name);
+    try {
+      const { target } = await images.get(ref, call);
+      if (target.digest !== checkpoint?.target.digest) throw noCheckpoint(this.#services, this.#containerId, name);
+      // Containerd before 2.0 passes the target over: there it is only known to have been the same a moment ago.
+      const wanted = { name: ref, sync: true, target: descriptorInit(target) };
+      await rpc.unary(ImagesService.method.delete, wanted, call);
     } catch (reason) {
       throw isNotFound(reason) ? noCheckpoint(this.#services, this.#containerId, name, { cause: reason }) : reason;
     }

@@ -1,7 +1,7 @@
 import type { CallOptions } from "../../call-options.js";
 import { requireCheckpointName } from "../../checkpoint/named/name.js";
 import type { NamedCheckpoint } from "../../checkpoint/named/named-checkpoint.js";
-import { planRetention, type RetentionPlan } from "../../checkpoint/named/retention.js";
+import { type PrunedCheckpoint, planRetention, type RetentionPlan } from "../../checkpoint/named/retention.js";
 import { withCheckpointTaskExit } from "../../checkpoint/plan.js";
 import { orUndefined } from "../../content/found.js";
 import { InvalidArgumentError, isNotFound } from "../../errors.js";
@@ -83,16 +83,33 @@ export async function pruneNamed(
   planRetention([], rules, new Date());
   const home = homeOf(services, containerId, checkpointDir);
   const own: NamedCheckpoint[] = [];
-  for await (const one of home.list(call)) if (one.containerId === containerId) own.push(one);
+  for await (const one of home.own(call)) own.push(one);
   const plan = planRetention(own, rules, new Date());
   if (dryRun) return plan;
-  for (const { checkpoint } of plan.gone) {
-    await home.delete(checkpoint.name, call).catch((reason: unknown) => {
-      // Somebody else has removed it meanwhile.
-      if (!isNotFound(reason)) throw reason;
-    });
+  const replaced: NamedCheckpoint[] = [];
+  const gone: PrunedCheckpoint[] = [];
+  for (const pruned of plan.gone) {
+    const { checkpoint } = pruned;
+    const now = await deleteJudged(home, checkpoint, call);
+    if (now === undefined) gone.push(pruned);
+    else replaced.unshift(now);
   }
-  return plan;
+  return { kept: [...replaced, ...plan.kept], gone };
+}
+
+/** Removes what was judged. Resolves to the one that has its name by now, if somebody has replaced it meanwhile. */
+async function deleteJudged(
+  home: Home,
+  judged: NamedCheckpoint,
+  call: CallOptions,
+): Promise<NamedCheckpoint | undefined> {
+  try {
+    await home.deleteThis(judged, call);
+    return undefined;
+  } catch (reason) {
+    if (!isNotFound(reason)) throw reason;
+    return orUndefined(home.get(judged.name, call));
+  }
 }
 
 function homeOf(services: Services, containerId: string, checkpointDir: string | undefined): Home {

@@ -105,7 +105,7 @@ export class NamedCheckpoints {
 
   /**
    * Removes those that have expired, and those that no rule keeps; says which, and why. In a directory those stay that are not known to
-   * be this container's.
+   * be this container's, which is one of this namespace. What has got the name of another one since that was judged stays, too.
    *
    * @example
    * ```ts

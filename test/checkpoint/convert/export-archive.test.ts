@@ -96,6 +96,57 @@ describe("an archive that was imported", () => {
     assert.ok(!names.includes("network.status"));
   });
 
+  it("goes nowhere where its volumes' files have no place", async () => {
+    const from = await imported(archiveBytes("podman-crun-gzip-volume.tar.gz"));
+    const anew = { ...from, checkpoint: { ...from.checkpoint, others: [] } };
+    for (const engine of ["cri-o", "containerd-cri"] as const) {
+      for (const each of [from, anew]) {
+        await assert.rejects(exported(each, { engine }), (reason) => {
+          return (
+            reason instanceof FailedPreconditionError && /the files in \/vol, which is mounted/.test(reason.message)
+          );
+        });
+      }
+    }
+    await assert.rejects(exported(anew, { engine: "podman" }), { message: /the files in \/vol/ });
+    const shm = await imported(archiveBytes("podman-crun-none-tmpfs-shm.tar"));
+    await assert.rejects(exported(shm, { engine: "cri-o" }), { message: /the files in \/dev\/shm/ });
+  });
+
+  it("names no place of ours to other engines", async () => {
+    const archive = archiveBytes("podman-crun-none-nochanges.tar");
+    const hosts = /\/userdata\/hosts$/;
+    const from = await imported(archive);
+    const anew = { ...from, checkpoint: { ...from.checkpoint, others: [] } };
+    for (const engine of ["cri-o", "containerd-cri"] as const) {
+      const again = await exported(from, { engine });
+      assert.ok(!again.includes(".containerd-client"), engine);
+      const { mounts } = (await documentOf(again, "spec")) as { mounts: { destination: string; source?: string }[] };
+      assert.match(mounts.find(({ destination }) => destination === "/etc/hosts")?.source ?? "", hosts);
+      assert.ok(!(await exported(anew, { engine })).includes(".containerd-client"), engine);
+    }
+    const listed = async (each: Imported) => {
+      for await (const part of readArchive(once(await exported(each, { engine: "cri-o" })))) {
+        if (part.kind === "bind-mounts") return part.mounts;
+      }
+      return [];
+    };
+    const mount = (await listed(from)).find(({ destination }) => destination === "/etc/hosts");
+    assert.match(mount?.source ?? "", hosts);
+    assert.equal(mount?.type, "file");
+    assert.deepEqual(await listed(anew), []);
+  });
+
+  it("goes back under its own name, with its own runtime", async () => {
+    const from = await imported(archiveBytes("podman-crun-none-nochanges.tar"));
+    const { name } = (await documentOf(await exported(from, { engine: "podman" }), "config")) as { name: string };
+    await exported(from, { engine: "podman", name, runtime: "crun" });
+    const refusal = (of: string) => ({ name: "InvalidArgumentError", message: new RegExp(`with ${of}: it came from`) });
+    await assert.rejects(exported(from, { engine: "podman", name: "other" }), refusal('name "other"'));
+    await assert.rejects(exported(from, { engine: "podman", runtime: "runc" }), refusal('runtime "runc"'));
+    await assert.rejects(exported(from, { engine: "cri-o", runtime: "runc" }), InvalidArgumentError);
+  });
+
   it("tells Podman what another runtime called its mounts", async () => {
     const from = await imported(archiveBytes("crio.tar"));
     await assert.rejects(exported({ ...from, checkpoint: { ...from.checkpoint, image: {} } }, { engine: "podman" }), {

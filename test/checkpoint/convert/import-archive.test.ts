@@ -8,7 +8,7 @@ import {
   inspectCheckpoint,
 } from "../../../src/checkpoint/index.js";
 import { MemoryStore, readBlob } from "../../../src/content/index.js";
-import { FailedPreconditionError } from "../../../src/errors.js";
+import { AbortedError, FailedPreconditionError, NotFoundError } from "../../../src/errors.js";
 import { parseSpec, type Spec } from "../../../src/oci/runtime-spec.js";
 import { readTar } from "../../../src/tar/tar.js";
 import { decodeAny } from "../../../src/typeurl.js";
@@ -130,5 +130,66 @@ describe("a checkpoint archive", () => {
     const sourceOf = (destination: string) => spec.mounts?.find((mount) => mount.destination === destination)?.source;
     assert.match(sourceOf("/etc/hostname") ?? "", /^\/run\/crio-peers\//);
     assert.equal(sourceOf("/etc/resolv.conf"), "/etc/resolv.conf");
+  });
+
+  it("that is refused leaves what another import of the same came to need", async () => {
+    const name = "podman-crun-gzip-volume.tar.gz";
+    const store = new MemoryStore();
+    const failing = (work: () => Promise<void>) =>
+      importArchive(() => bytesOf(name), store, {
+        baseImage: async () => {
+          await work();
+          throw new FailedPreconditionError("there is none");
+        },
+      });
+    let checkpoint: ImportedCheckpoint | undefined;
+    await assert.rejects(
+      failing(async () => {
+        await assert.rejects(failing(async () => {}));
+        checkpoint = await importArchive(() => bytesOf(name), store);
+      }),
+      { message: "there is none" },
+    );
+    assert.ok(checkpoint);
+    assert.deepEqual(await countBlobs(store), 6);
+    for (const part of [checkpoint.task, checkpoint.rw, checkpoint.spec, checkpoint.criuOptions, checkpoint.target]) {
+      assert.ok(part);
+      await store.info(part.digest);
+    }
+    const empty = new MemoryStore();
+    const refused = importArchive(() => bytesOf(name), empty, {
+      baseImage: async () => {
+        for await (const { digest } of empty.list()) await empty.delete(digest);
+        return undefined;
+      },
+    });
+    await assert.rejects(refused, NotFoundError);
+    assert.equal(await countBlobs(empty), 0);
+  });
+
+  it("whose parts somebody removes before it is whole is no checkpoint", async () => {
+    class Losing extends MemoryStore {
+      override async update(...update: Parameters<MemoryStore["update"]>) {
+        for await (const { digest } of this.list()) if (digest !== update[0]) await this.delete(digest);
+        return super.update(...update);
+      }
+    }
+    const store = new Losing();
+    await assert.rejects(
+      importArchive(() => bytesOf("podman-crun-gzip-volume.tar.gz"), store),
+      AbortedError,
+    );
+    assert.equal(await countBlobs(store), 0);
+  });
+
+  it("that is refused under a lease leaves all to that", async () => {
+    const store = new MemoryStore();
+    const lease = { id: "mine" };
+    const refused = importArchive(() => bytesOf("podman-crun-gzip-volume.tar.gz"), store, {
+      lease,
+      baseImage: async () => Promise.reject(new FailedPreconditionError("there is none")),
+    });
+    await assert.rejects(refused, { message: "there is none" });
+    assert.equal(await countBlobs(store), 3, "the dump, the documents and the changed files");
   });
 });
