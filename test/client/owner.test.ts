@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, it } from "node:test";
+import { runCommand } from "../../lab/command.js";
 import { isAbandoned, operationLabels, operationOf } from "../../src/client/recovery/operation-record.js";
 import { fateOf, type Owner, operationsHere, ownOwner, parseOwner } from "../../src/client/recovery/owner.js";
+
+const OWNER = new URL("../../src/client/recovery/owner.js", import.meta.url).href;
+const notRoot = process.getuid?.() !== 0 && "only root can be another user";
 
 describe("the owner of an operation", { skip: process.platform !== "linux" && "there is no /proc" }, () => {
   const other = (changes: Partial<Owner>): Owner => ({ ...ownOwner(), instance: "another", ...changes });
@@ -24,6 +28,28 @@ describe("the owner of an operation", { skip: process.platform !== "linux" && "t
     const child = spawn(process.execPath, ["-e", ""]);
     await once(child, "exit");
     assert.equal(fateOf(other({ pid: child.pid ?? 0 }), "one"), "dead");
+  });
+
+  it("is unknown when processes of others are hidden, and dead when there is none of that id", {
+    skip: notRoot,
+  }, async () => {
+    const program = `
+      import { fateOf, ownOwner } from ${JSON.stringify(OWNER)};
+      ownOwner();
+      process.setgroups([]);
+      process.setgid(65534);
+      process.setuid(65534);
+      for (const owner of JSON.parse(process.argv[1])) console.log(fateOf(owner, "one"));
+    `;
+    const ended = spawn(process.execPath, ["-e", ""]);
+    await once(ended, "exit");
+    const owners = JSON.stringify([other({}), other({ pid: ended.pid ?? 0 })]);
+    const hidden = `mount -t proc -o hidepid=2 proc /proc && exec "$@"`;
+    const { stdout } = await runCommand("unshare", [
+      ...["--mount", "sh", "-c", hidden, "sh"],
+      ...[process.execPath, "--input-type=module", "--eval", program, owners],
+    ]);
+    assert.deepEqual(stdout.trim().split("\n"), ["unknown", "dead"]);
   });
 
   it("is dead when this machine was started since, and unknown on another one", () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
-import { startOf } from "../../content/layout/process-identity.js";
+import { isRunning, startOf } from "../../content/layout/process-identity.js";
 
 /** The process that runs an operation: enough to tell later whether it still can. What is empty could not be known. */
 export interface Owner {
@@ -46,8 +46,9 @@ export function fateOf(owner: Owner, operationId: string): "alive" | "dead" | "u
   const here = ownOwner();
   if (owner.bootId === "" || here.bootId === "") return "unknown";
   if (owner.bootId !== here.bootId) return owner.host === here.host && here.host.includes(" ") ? "dead" : "unknown";
-  if (owner.pidNamespace !== here.pidNamespace || owner.startTicks === "") return "unknown";
-  return startOf(owner.pid) === owner.startTicks ? "alive" : "dead";
+  if (owner.pidNamespace !== here.pidNamespace || owner.startTicks === "" || owner.pid <= 0) return "unknown";
+  const runs = isRunning(owner.pid, owner.startTicks);
+  return runs === undefined ? "unknown" : runs ? "alive" : "dead";
 }
 
 /** Reads what a label says about an owner; `undefined` when it says nothing. */

@@ -30,6 +30,11 @@ export function isAlive(named: string): boolean | undefined {
   const mine = identity();
   const pid = Number(id);
   if (boot !== mine.boot || namespace !== mine.namespace || !Number.isSafeInteger(pid) || pid <= 0) return undefined;
+  return isRunning(pid, startedAt ?? "");
+}
+
+/** Tells whether the process of that number that was started then runs. Undefined when it, or one that has its number now, is hidden. */
+export function isRunning(pid: number, startedAt: string): boolean | undefined {
   const found = startOf(pid);
   if (found !== undefined) return found === startedAt;
   try {
