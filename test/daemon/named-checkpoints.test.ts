@@ -52,6 +52,23 @@ describeOnEachDaemon("named checkpoints", (daemon) => {
     }
   });
 
+  it("lie on another disk as well, and are thawed from there", async () => {
+    await using client = await clientFor(daemon(), "named-elsewhere");
+    const checkpointDir = await mkdtemp("/dev/shm/named-");
+    const { container, task } = await start(client, "elsewhere");
+    try {
+      const { cost } = await container.checkpoints.create("far", { checkpointDir, exit: true });
+      assert.equal(cost.way, "directory");
+      await task.delete();
+      const thawed = await container.newTask({ checkpoint: "far", checkpointDir });
+      await thawed.start();
+      assert.equal((await thawed.status()).status, "running");
+    } finally {
+      await discard(container);
+      await rm(checkpointDir, { recursive: true });
+    }
+  });
+
   for (const home of homes) {
     namedSuite("of the suite", home, async () => {
       const transport = unixTransport(daemon().address);

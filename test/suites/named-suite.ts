@@ -148,6 +148,24 @@ export function namedSuite(name: string, home: (typeof homes)[number], make: () 
       assert.ok(!phases.includes("pause"), phases.join(" "));
     });
 
+    it("are called off until the moment they are there, and the task runs on", async () => {
+      fresh();
+      const { container, task, counts } = await bed.counting();
+      for (const last of ["capture", "write", "register"]) {
+        const stop = new AbortController();
+        const reason = new Error(`called off at ${last}`);
+        const onProgress = ({ phase }: { readonly phase: string }) => {
+          if (phase === last) stop.abort(reason);
+        };
+        const call = { ...at, exit: true, onProgress, signal: stop.signal };
+        await assert.rejects(container.checkpoints.create("called-off", call), reason);
+        assert.equal((await task.status()).status, "running");
+        await counts.beyond(counts.last);
+        assert.deepEqual(await names(container), []);
+      }
+      await container.checkpoints.create("called-off", at);
+    });
+
     it("are told of on containerd's bus", async () => {
       fresh();
       const { container } = await bed.counting();

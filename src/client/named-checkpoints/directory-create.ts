@@ -1,14 +1,11 @@
-import { copyFile, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CallOptions } from "../../call-options.js";
 import { type DumpFile, encodeManifest, MANIFEST_FILE } from "../../checkpoint/named/manifest.js";
 import { type CheckpointOption, type CheckpointPlan, planCheckpoint } from "../../checkpoint/plan.js";
-import { SIMULATED_DUMP } from "../../checkpoint/simulated-dump.js";
 import { during, isFileError } from "../../content/layout/file-errors.js";
 import { syncDirectory } from "../../content/layout/files.js";
-import { DataLossError, InvalidArgumentError } from "../../errors.js";
-import type { Descriptor } from "../../oci/descriptor.js";
-import { readTar } from "../../tar/tar.js";
+import { InvalidArgumentError } from "../../errors.js";
 import { type Captured, capture } from "../capture.js";
 import { type CheckpointTarget, lookAtContainer, preflight } from "../checkpoint-preflight.js";
 import type { CheckpointCall } from "../checkpointing.js";
@@ -21,6 +18,7 @@ import { Progress } from "../progress.js";
 import type { Services } from "../services.js";
 import { unpackSpec } from "../spec-any.js";
 import { readCheckpointDirectory } from "./checkpoint-directory.js";
+import { fillDirectory } from "./directory-fill.js";
 import { type CreatedCheckpoint, type NewCheckpoint, taken } from "./home.js";
 
 const OWNER_ONLY = 0o700;
@@ -55,10 +53,13 @@ export async function createInDirectory(
       const stays = { ...prepared, criuOptions: undefined, keepsDump: true };
       const captured = await capture(services, plan, target, stays, operation, progress);
       const files = await during(`write checkpoint directory ${path}`, () =>
-        fill(services, partial, prepared.directory?.images, captured.task, operation.call),
+        fillDirectory(services, partial, prepared.directory?.images, captured.task, operation.call),
       );
       await describe(services, partial, target, captured, files, expiresAt);
+      await during(`write checkpoint directory ${path}`, () => syncFiles(partial, operation.call));
       operation.enter("register");
+      // From here on it cannot be called off: it is about to be seen.
+      operation.call.signal?.throwIfAborted();
       await operation.commit();
       await during(`write checkpoint directory ${path}`, () =>
         appear(partial, path, directory, (cause) => taken(services, record.id, name, cause)),
@@ -99,39 +100,6 @@ async function makePartial(directory: string, partial: string, operation: Operat
   });
 }
 
-/** Brings the files of the dump there: from the directory criu wrote them to, or from the daemon's store. */
-async function fill(
-  services: Services,
-  partial: string,
-  images: string | undefined,
-  task: Descriptor | undefined,
-  call: CallOptions,
-): Promise<DumpFile[]> {
-  if (images !== undefined) {
-    for (const name of await readdir(images)) await move(join(images, name), join(partial, name));
-  } else if (task !== undefined) {
-    for await (const { name, type, body } of readTar(services.content.read(task, call))) {
-      if (type === "directory") continue;
-      if (type !== "file" || /[/\0]/.test(name.replace(/^\.\//, ""))) {
-        throw new DataLossError(`Cannot unpack ${task.digest}: ${JSON.stringify(name.slice(0, 160))} is no plain file`);
-      }
-      await writeFile(join(partial, name), body, { flag: "wx", mode: 0o600 });
-    }
-  }
-  const names = (await readdir(partial)).sort();
-  if (!names.includes("inventory.img") && !names.includes(SIMULATED_DUMP)) {
-    throw new DataLossError(`Cannot write checkpoint directory ${partial}: criu left no inventory`);
-  }
-  return Promise.all(names.map(async (name) => ({ name, size: (await stat(join(partial, name))).size })));
-}
-
-async function move(from: string, to: string): Promise<void> {
-  await rename(from, to).catch(async (reason: unknown) => {
-    if (!isFileError(reason, "EXDEV")) throw reason;
-    await copyFile(from, to);
-  });
-}
-
 async function describe(
   services: Services,
   partial: string,
@@ -161,18 +129,23 @@ async function describe(
   );
 }
 
-/** All of it is on the disk before the name is, and the name before anybody hears of it. */
+/** All of it is on the disk before its name is. */
+async function syncFiles(partial: string, { signal }: CallOptions): Promise<void> {
+  for (const name of await readdir(partial)) {
+    signal?.throwIfAborted();
+    await using file = await open(join(partial, name), "r");
+    await file.sync();
+  }
+  await syncDirectory(partial);
+}
+
+/** The name is on the disk before anybody hears of it. */
 async function appear(
   partial: string,
   path: string,
   directory: string,
   refusal: (cause: unknown) => Error,
 ): Promise<void> {
-  for (const name of await readdir(partial)) {
-    await using file = await open(join(partial, name), "r");
-    await file.sync();
-  }
-  await syncDirectory(partial);
   await rename(partial, path).catch((reason: unknown) => {
     throw isFileError(reason, "ENOTEMPTY", "EEXIST", "ENOTDIR") ? refusal(reason) : reason;
   });

@@ -1,5 +1,5 @@
-import { constants, createReadStream } from "node:fs";
-import { copyFile, link } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { link } from "node:fs/promises";
 import { join } from "node:path";
 import type { CallOptions } from "../../call-options.js";
 import { CheckpointMediaType } from "../../checkpoint/media-types.js";
@@ -16,6 +16,7 @@ import type { Thaw } from "../thaws.js";
 import { type ContentHold, holdContent } from "../under-lease.js";
 import type { CheckpointDirectory } from "./checkpoint-directory.js";
 import { DirectoryHome } from "./directory-home.js";
+import { copyAcross } from "./file-copy.js";
 
 /** A dump of a checkpoint directory where the daemon can have it. */
 export interface DirectoryDump {
@@ -68,7 +69,7 @@ async function bring({ path, files }: CheckpointDirectory, to: string, signal?: 
       signal?.throwIfAborted();
       await link(join(path, name), join(to, name)).catch(async (reason: unknown) => {
         if (!isFileError(reason, "EXDEV", "EPERM", "EMLINK")) throw reason;
-        await copyFile(join(path, name), join(to, name), constants.COPYFILE_FICLONE);
+        await copyAcross(join(path, name), join(to, name), signal);
       });
     }
   });
