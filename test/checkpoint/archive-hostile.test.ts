@@ -280,6 +280,19 @@ describe("archives nobody vouches for", () => {
     await refused(members(file("spec.dump", `{"a":"${"x".repeat(100)}"}`)), "resource_exhausted", /"spec.dump"/, {
       maxDocumentBytes: 100,
     });
+    await refused(once(many), "resource_exhausted", /"f20".*names of more than 52 bytes together/, {
+      maxNamesBytes: 52,
+    });
+    const named = Array.from({ length: 4400 }, (_, at) => file(`n${at}`)).map((one) => {
+      return { ...one, pax: [["path", `${"x".repeat(200)}/`.repeat(19) + one.name]] as const, body: Buffer.alloc(0) };
+    });
+    await refused(members(...named), "resource_exhausted", /names of more than 16777216 bytes together/);
+    const values = `{"a":[${"{},".repeat(80_000)}0]}`;
+    await refused(
+      members(file("config.dump", values), file("spec.dump", values), file("status", "{}")),
+      "resource_exhausted",
+      /"spec.dump".*more than 250000 values/,
+    );
     assert.equal((await partsOf(once(many))).length, 30);
   });
 

@@ -4,9 +4,12 @@ import type { WholeLimits } from "./limits.js";
 import { refusal } from "./member-paths.js";
 import type { BindMount } from "./part.js";
 
+const [COMMA, BRACKET, BRACE] = [0x2c, 0x5b, 0x7b];
+
 /** The JSON documents of an archive, whose errors say which member it is. */
 export class Documents {
   readonly #limits: WholeLimits;
+  #values = 0;
 
   /** Reads within these limits. */
   constructor(limits: WholeLimits) {
@@ -82,6 +85,13 @@ export class Documents {
   }
 
   #value(name: string, bytes: Uint8Array): unknown {
+    this.#values += mostValuesIn(bytes);
+    const { maxValues } = this.#limits;
+    if (this.#values > maxValues) {
+      throw new ResourceExhaustedError(
+        `Cannot read member ${JSON.stringify(name)} of the archive: more than ${maxValues} values in its documents`,
+      );
+    }
     return parseJsonValue(bytes, name, this.#limits.maxDocumentBytes);
   }
 
@@ -93,4 +103,11 @@ export class Documents {
       throw refusal(name, isContainerdError(reason) ? reason.message : String(reason), reason);
     }
   }
+}
+
+/** As many values as a document of these bytes can have at most; before it is parsed, for each takes far more memory than its bytes. */
+function mostValuesIn(bytes: Uint8Array): number {
+  let values = 1;
+  for (const byte of bytes) if (byte === COMMA || byte === BRACKET || byte === BRACE) values += 1;
+  return values;
 }

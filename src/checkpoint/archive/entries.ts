@@ -3,6 +3,7 @@ import { decompress } from "../../tar/decompress.js";
 import { strictly } from "../../tar/strict.js";
 import { readTar, type TarEntry } from "../../tar/tar.js";
 import type { WholeLimits } from "./limits.js";
+import { NameBudget } from "./name-budget.js";
 
 // Small archives of zeros pack far better than any ratio that would be sensible for large ones.
 const RATIO_FREE_BYTES = 64 * 2 ** 20;
@@ -32,5 +33,16 @@ export function archiveEntries(
     }
   }
   const { maxEntries, maxBytes } = limits;
-  return readTar(strictly(bounded()), { maxEntries, maxBytes });
+  return withBoundedNames(readTar(strictly(bounded()), { maxEntries, maxBytes }), limits);
+}
+
+async function* withBoundedNames(
+  entries: AsyncIterable<TarEntry>,
+  limits: WholeLimits,
+): AsyncGenerator<TarEntry, void, undefined> {
+  const names = new NameBudget(limits);
+  for await (const entry of entries) {
+    names.take(entry);
+    yield entry;
+  }
 }

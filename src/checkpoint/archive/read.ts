@@ -3,6 +3,7 @@ import { ArchivedImage, isOfImage } from "./archived-image.js";
 import { readCheckpointParts } from "./checkpoint-parts.js";
 import { archiveEntries } from "./entries.js";
 import { type ArchiveLimits, limitsOf, type WholeLimits } from "./limits.js";
+import { NameBudget } from "./name-budget.js";
 import type { ArchiveEntry, ArchivePart } from "./part.js";
 import { PartReader } from "./part-reader.js";
 
@@ -77,7 +78,11 @@ export async function* readArchiveEntries(
 ): AsyncGenerator<ArchivePart, void, undefined> {
   const limits: WholeLimits = limitsOf(options);
   const reader = new PartReader(limits);
-  for await (const entry of entries) yield await reader.part(entry);
+  const names = new NameBudget(limits);
+  for await (const entry of entries) {
+    names.take(entry);
+    yield await reader.part(entry);
+  }
 }
 
 function open(source: ArchiveSource): AsyncIterable<Uint8Array> {

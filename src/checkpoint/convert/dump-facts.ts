@@ -2,6 +2,7 @@ import type { CallOptions } from "../../call-options.js";
 import type { Provider } from "../../content/store.js";
 import type { Descriptor } from "../../oci/descriptor.js";
 import type { WholeLimits } from "../archive/limits.js";
+import { DumpBudget } from "../criu/budget.js";
 import { ImageMagic, readImage } from "../criu/image.js";
 import type { Message } from "../criu/message.js";
 import { mountRecord } from "../criu/records.js";
@@ -10,6 +11,9 @@ import { capabilitiesOf } from "./capabilities.js";
 
 /** The kind and mode a root filesystem's directory has under containerd, whatever its layers say. */
 const CONTAINERD_ROOT_MODE = 0o40755;
+
+/** A set of capabilities has 64 bits. */
+const CAPABILITY_WORDS = 2;
 
 /** A mount as a dump has it. */
 export interface DumpMount {
@@ -56,9 +60,13 @@ export async function dumpFacts(
     hasTcp: false,
     hasFileLocks: false,
   };
+  const budget = new DumpBudget(limits);
   const take = (magic: number, read: (entry: Message) => void) => async (member: TarMember) => {
     const body = provider.read(task, { ...call, offset: member.offset, length: member.size });
-    for await (const entry of readImage(member.name, body, magic, limits)) read(entry);
+    for await (const entry of readImage(member.name, body, magic, budget)) {
+      budget.takeRecords();
+      read(entry);
+    }
   };
   const readers: readonly (readonly [RegExp, (member: TarMember) => Promise<void>])[] = [
     [
@@ -102,6 +110,7 @@ function addCapabilities(core: Message, found: Map<string, number>): void {
   const thread = core.message(5);
   const credentials = thread.message(10);
   for (const field of [9, 10, 11, 12, 19]) {
-    for (const name of capabilitiesOf([...credentials.numbers(field)])) found.set(name, (found.get(name) ?? 0) + 1);
+    for (const name of capabilitiesOf(credentials.numbers(field, CAPABILITY_WORDS)))
+      found.set(name, (found.get(name) ?? 0) + 1);
   }
 }

@@ -1,6 +1,6 @@
-import { ResourceExhaustedError } from "../../errors.js";
 import type { WholeLimits } from "../archive/limits.js";
 import type { CriuPart } from "../archive/part.js";
+import { DumpBudget } from "./budget.js";
 import { type FileRecord, fileRecord, pipe, regularFile, unixSocketFile } from "./file-record.js";
 import { ImageMagic, readImage } from "./image.js";
 import { DumpMemory, type MemoryRecord, memoryRecord } from "./memory.js";
@@ -39,12 +39,12 @@ export class CriuDump {
   pagesBytes: number = 0;
   /** Bytes of the memory of AMD's GPUs in it. */
   amdGpuPagesBytes: number = 0;
-  readonly #limits: WholeLimits;
-  #records = 0;
+  /** What may still be kept of it. */
+  readonly budget: DumpBudget;
 
   /** Begins without images. The memory of a dump before another one is looked at for that one's processes. */
   constructor(limits: WholeLimits, memory?: DumpMemory) {
-    this.#limits = limits;
+    this.budget = new DumpBudget(limits);
     this.memory = memory ?? new DumpMemory(this.memoryRecords);
   }
 
@@ -62,14 +62,14 @@ export class CriuDump {
     await this.addPages(part);
     const [, id] = /^pagemap-(\d{1,10})\.img$/.exec(image) ?? [];
     if (id !== undefined) {
-      const pagemap = await readPagemap(readImage(part.name, part.body, ImageMagic.pagemap, this.#limits));
-      this.#count();
+      const pagemap = await readPagemap(readImage(part.name, part.body, ImageMagic.pagemap, this.budget));
+      this.budget.takeRecords(pagemap?.lastRuns.length);
       if (pagemap !== undefined) this.memory.addPagemap(Number(id), pagemap);
     }
     const [kind, number = 0] = this.#readerOf(image);
     if (kind === undefined) return;
-    for await (const entry of readImage(part.name, part.body, kind.magic, this.#limits)) {
-      this.#count();
+    for await (const entry of readImage(part.name, part.body, kind.magic, this.budget)) {
+      this.budget.takeRecords();
       kind.read(entry, number);
     }
   }
@@ -109,18 +109,11 @@ export class CriuDump {
   };
 
   #addProcess(process: ProcessRecord): void {
-    this.#count(process.threadIds.length);
+    this.budget.takeRecords(process.threadIds.length);
     this.processes.push(process);
   }
 
   #addFile(file: FileRecord): void {
     if (!this.files.has(file.id)) this.files.set(file.id, file);
-  }
-
-  #count(records = 1): void {
-    this.#records += records;
-    const { maxRecords } = this.#limits;
-    if (this.#records <= maxRecords) return;
-    throw new ResourceExhaustedError(`Cannot read the dump: more than ${maxRecords} records`);
   }
 }

@@ -1,6 +1,6 @@
 import { DataLossError, ResourceExhaustedError } from "../../errors.js";
 import { ByteReader } from "../../tar/byte-reader.js";
-import type { WholeLimits } from "../archive/limits.js";
+import type { DumpBudget } from "./budget.js";
 import { Message } from "./message.js";
 
 // An image begins with one number that says which kind it is; newer ones with one of these before it.
@@ -36,8 +36,9 @@ export async function* readImage(
   name: string,
   body: AsyncIterable<Uint8Array>,
   magic: number,
-  { maxDocumentBytes }: WholeLimits,
+  budget: DumpBudget,
 ): AsyncGenerator<Message, void, undefined> {
+  const { maxDocumentBytes } = budget.limits;
   const chunks = body[Symbol.asyncIterator]();
   const reader = new ByteReader(chunks, `Cannot read ${JSON.stringify(name)} of the dump`);
   try {
@@ -53,7 +54,7 @@ export async function* readImage(
           `Cannot read ${JSON.stringify(name)} of the dump: a record of ${size} bytes, at most ${maxDocumentBytes} are taken`,
         );
       }
-      yield new Message(await reader.take(size), name);
+      yield new Message(await reader.take(size), name, budget);
     }
   } finally {
     await chunks.return?.();

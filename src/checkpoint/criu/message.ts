@@ -1,10 +1,13 @@
-import { DataLossError } from "../../errors.js";
+import { DataLossError, ResourceExhaustedError } from "../../errors.js";
+import type { DumpBudget } from "./budget.js";
 
 const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;
 const FIXED32 = 5;
 const MOST_VARINT_BYTES = 10;
+// The kernel has no longer path.
+const MOST_TEXT_BYTES = 4096;
 
 interface Field {
   readonly number: number;
@@ -20,11 +23,13 @@ interface Field {
 export class Message {
   readonly #bytes: Buffer;
   readonly #name: string;
+  readonly #budget: DumpBudget;
 
-  /** Takes the encoded message; `name` is the image's, for errors. */
-  constructor(bytes: Uint8Array, name: string) {
+  /** Takes the encoded message; `name` is the image's, for errors. Texts that are asked for come from the budget. */
+  constructor(bytes: Uint8Array, name: string, budget: DumpBudget) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#name = name;
+    this.#budget = budget;
   }
 
   /** Whether a field is there. */
@@ -55,12 +60,19 @@ export class Message {
 
   /** A text, empty when absent. What is not UTF-8 shows as U+FFFD. */
   text(field: number): string {
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.bytes(field));
+    const bytes = this.bytes(field);
+    if (bytes.length > MOST_TEXT_BYTES) {
+      throw new ResourceExhaustedError(
+        `Cannot read ${JSON.stringify(this.#name)} of the dump: a text of ${bytes.length} bytes, at most ${MOST_TEXT_BYTES} are taken`,
+      );
+    }
+    this.#budget.takeText(bytes.length);
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   }
 
   /** A message within, empty when absent. */
   message(field: number): Message {
-    return new Message(this.bytes(field), this.#name);
+    return new Message(this.bytes(field), this.#name, this.#budget);
   }
 
   /** The messages of a repeated field. */
@@ -68,12 +80,21 @@ export class Message {
     for (const { number, value } of this.#fields()) {
       if (number !== field) continue;
       if (typeof value !== "object") throw this.#broken(`field ${field} is a number`);
-      yield new Message(value, this.#name);
+      yield new Message(value, this.#name, this.#budget);
     }
   }
 
-  /** The numbers of a repeated field, packed or not. */
-  *numbers(field: number): Generator<number, void, undefined> {
+  /** The numbers of a repeated field, packed or not; it has no more than `most`. */
+  numbers(field: number, most: number): readonly number[] {
+    const numbers: number[] = [];
+    for (const number of this.#numbers(field)) {
+      if (numbers.length === most) throw this.#broken(`field ${field} has more than ${most} numbers`);
+      numbers.push(number);
+    }
+    return numbers;
+  }
+
+  *#numbers(field: number): Generator<number, void, undefined> {
     for (const { number, value } of this.#fields()) {
       if (number !== field) continue;
       if (typeof value === "object") yield* this.#packed(value);
@@ -82,7 +103,7 @@ export class Message {
   }
 
   *#packed(bytes: Uint8Array): Generator<number, void, undefined> {
-    const list = new Message(bytes, this.#name);
+    const list = new Message(bytes, this.#name, this.#budget);
     for (let at = 0; at < bytes.length; ) {
       const { value, end } = list.#varint(at);
       at = end;

@@ -1,5 +1,6 @@
 import { DataLossError, ResourceExhaustedError } from "../../errors.js";
 import type { WholeLimits } from "../archive/limits.js";
+import type { DumpBudget } from "./budget.js";
 import type { CriuDump } from "./dump.js";
 import { fileType } from "./file-record.js";
 import type { DumpMemory } from "./memory.js";
@@ -58,6 +59,8 @@ export interface DumpedProcess {
 const states = { 1: "alive", 2: "dead", 3: "stopped", 6: "zombie" } as const;
 // Whoever walks the tree does so by recursion.
 const DEEPEST_TREE = 512;
+// What a list needs for each, however short it is.
+const TEXT_COST = 8;
 
 /**
  * Puts the processes of a dump together: those without a parent in it, with what is below them.
@@ -108,7 +111,7 @@ function processOf(
   const core = dump.cores.get(pid);
   const memory = dump.memoryRecords.get(pid);
   const texts = (which: "args" | "env") =>
-    memory === undefined ? undefined : textsIn(dump.memory.read(pid, memory[which], previous));
+    memory === undefined ? undefined : textsIn(dump.memory.read(pid, memory[which], previous), dump.budget);
   const executable = memory === undefined ? undefined : dump.files.get(memory.executableId)?.path;
   return {
     pid,
@@ -161,8 +164,11 @@ function openFile(dump: CriuDump, fd: number, type: string, id: number): DumpedF
 }
 
 /** Texts that each end with a zero; the last may lack it. */
-function textsIn(bytes: Uint8Array | undefined): readonly string[] | undefined {
+function textsIn(bytes: Uint8Array | undefined, budget: DumpBudget): readonly string[] | undefined {
   if (bytes === undefined) return undefined;
+  let texts = 1;
+  for (const byte of bytes) if (byte === 0) texts += 1;
+  budget.takeText(bytes.length + texts * TEXT_COST);
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   return (text.endsWith("\0") ? text.slice(0, -1) : text).split("\0");
 }

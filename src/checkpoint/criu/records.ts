@@ -1,5 +1,8 @@
 import type { Message } from "./message.js";
 
+/** More numbers for threads no kernel has. */
+const MOST_THREADS = 2 ** 22;
+
 /** A process as criu notes it. */
 export interface ProcessRecord {
   readonly pid: number;
@@ -16,7 +19,7 @@ export function processRecord(entry: Message): ProcessRecord {
     parentPid: entry.number(2),
     groupId: entry.number(3),
     sessionId: entry.number(4),
-    threadIds: [...entry.numbers(5)],
+    threadIds: entry.numbers(5, MOST_THREADS),
   };
 }
 

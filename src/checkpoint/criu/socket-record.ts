@@ -42,6 +42,8 @@ const states =
     " ",
   );
 
+const MOST_ADDRESS_WORDS = 4;
+
 type Names = Readonly<Record<number, string>>;
 
 /** @see https://github.com/checkpoint-restore/criu/blob/v4.2.1/images/sk-inet.proto */
@@ -51,8 +53,8 @@ export function inetSocket(entry: Message): DumpedSocket {
     type: nameIn(types, entry.number(4)),
     protocol: nameIn(protocols, entry.number(5)),
     state: stateOf(entry.number(6)),
-    source: { address: addressOf([...entry.numbers(11)]), port: entry.number(7) },
-    destination: { address: addressOf([...entry.numbers(12)]), port: entry.number(8) },
+    source: { address: addressOf(entry.numbers(11, MOST_ADDRESS_WORDS)), port: entry.number(7) },
+    destination: { address: addressOf(entry.numbers(12, MOST_ADDRESS_WORDS)), port: entry.number(8) },
     ...buffersOf(entry.message(14)),
   };
 }

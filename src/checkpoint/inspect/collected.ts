@@ -180,7 +180,7 @@ export class Collected {
   }
 
   async #addStatistics(name: string, body: AsyncIterable<Uint8Array>): Promise<void> {
-    for await (const entry of readImage(name, body, ImageMagic.stats, this.#limits)) {
+    for await (const entry of readImage(name, body, ImageMagic.stats, this.#dump.budget)) {
       this.#statistics ??= dumpStatistics(entry);
     }
   }

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { limitsOf } from "../../checkpoint/archive/limits.js";
+import { DumpBudget } from "../../checkpoint/criu/budget.js";
 import { ImageMagic, readImage } from "../../checkpoint/criu/image.js";
 import { processRecord } from "../../checkpoint/criu/records.js";
 import { instantOf, textIn } from "../../checkpoint/inspect/loose-json.js";
@@ -84,7 +85,8 @@ async function ofDocker(path: string, name: string): Promise<CheckpointDirectory
   demand("pstree.img");
   const empty = files.find((file) => file.size === 0 && /^(?!pages-).*\.img$/.test(file.name));
   if (empty !== undefined) throw notWhole(path, `${empty.name} is empty`);
-  const tree = readImage("pstree.img", createReadStream(join(path, "pstree.img")), ImageMagic.pstree, limitsOf({}));
+  const budget = new DumpBudget(limitsOf({}));
+  const tree = readImage("pstree.img", createReadStream(join(path, "pstree.img")), ImageMagic.pstree, budget);
   for await (const entry of tree) for (const id of processRecord(entry).threadIds) demand(`core-${id}.img`);
   const old = await readPlain(join(path, OLD_CONFIG), MOST_BYTES);
   const { mtime } = await lstat(join(path, "inventory.img"));
