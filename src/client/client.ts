@@ -318,6 +318,7 @@ class NamespaceServices implements Services {
   readonly namespace: string;
   readonly local: boolean;
   readonly guardian: boolean;
+  readonly localContent: boolean;
   readonly maxConcurrent: number;
   readonly content: Store;
   readonly leases: LeaseManager;
@@ -341,6 +342,7 @@ class NamespaceServices implements Services {
       );
     }
     this.guardian = guardian;
+    this.localContent = localContent;
     this.maxConcurrent = maxConcurrent;
     this.rpc = new Rpc(transport, namespace);
     this.namespace = namespace;

@@ -75,7 +75,9 @@ export async function lacksCheckpoint(
 /** @throws {NotImplementedError} when the daemon packs no layers with zstd: containerd does since 2.0 */
 export async function requireZstd(services: Services, needed: boolean, call: CallOptions): Promise<void> {
   if (!needed) return;
-  const { version } = await remember(services, "version", () => services.rpc.unary(Version.method.version, {}, call));
+  const { version } = await remember(services, "version", call, (own) =>
+    services.rpc.unary(Version.method.version, {}, own),
+  );
   const major = Number(/^v?(\d+)\./.exec(version)?.[1] ?? Number.NaN);
   if (major >= 2 || Number.isNaN(major)) return;
   throw new NotImplementedError(`containerd ${version} cannot pack the rw layer with zstd`, {
@@ -85,5 +87,5 @@ export async function requireZstd(services: Services, needed: boolean, call: Cal
 
 /** The daemon's plugins, asked for once a minute at most. */
 export function knownPlugins(services: Services, call: CallOptions): Promise<readonly Plugin[]> {
-  return remember(services, "plugins", () => services.introspection.plugins([], call));
+  return remember(services, "plugins", call, (own) => services.introspection.plugins([], own));
 }

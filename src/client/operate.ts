@@ -1,3 +1,4 @@
+import { timeoutOf } from "../call-timeout.js";
 import {
   CheckpointInProgressError,
   type ContainerdError,
@@ -54,7 +55,7 @@ async function run<T>(
   callOff: (reason: Error) => void,
 ): Promise<Ended<T>> {
   const { kind, containerId } = subject;
-  const { timeoutMs } = options;
+  const timeoutMs = timeoutOf(options);
   const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   const signal = AbortSignal.any([calledOff, options.signal, deadline].filter((one) => one !== undefined));
   const endedBy = (reason: unknown): unknown => {

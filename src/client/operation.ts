@@ -1,4 +1,5 @@
 import type { CallOptions, LeaseRef } from "../call-options.js";
+import { timeoutOf } from "../call-timeout.js";
 import { FailedPreconditionError, InvalidArgumentError, type OperationFailure } from "../errors.js";
 import { CleanUp, type Undo } from "./clean-up.js";
 import type { ContainerRecord } from "./container-record.js";
@@ -117,7 +118,7 @@ export class Operation {
     if (this.#begun) return false;
     const { leases } = this.#services;
     const { kind, containerId, ref } = this.#subject;
-    const deadlineAt = new Date(Date.now() + (this.#options.timeoutMs ?? DAY_MS) + AFTER_DEADLINE_MS);
+    const deadlineAt = new Date(Date.now() + (timeoutOf(this.#options) ?? DAY_MS) + AFTER_DEADLINE_MS);
     const startedAt = this.#startedAt;
     const { id, callerId } = this;
     const record = { id, kind, callerId, containerId, ref, file, partial, owner: ownOwner(), startedAt, deadlineAt };

@@ -19,6 +19,8 @@ export interface Services {
   readonly introspection: Introspection;
   /** Whether the daemon's files lie on this machine: it was reached through a unix socket. */
   readonly local: boolean;
+  /** Whether blobs may be read from the daemon's files, where these can be seen. */
+  readonly localContent: boolean;
   /** Whether a guardian stands by while a task is paused, where there can be one. */
   readonly guardian: boolean;
   /** How many checkpoints and restores may run at once. */

@@ -46,17 +46,17 @@ export async function visibleContent(services: Services): Promise<string | undef
 /** The same path may be another directory in another mount namespace: the id that the daemon calls itself by must stand in its file. */
 async function visibleRoot(services: Services, call: CallOptions, within?: string): Promise<SharedRoot | undefined> {
   if (!services.local) return undefined;
-  return remember(services, "visible root", async () => {
-    const server = await knownServer(services, call);
+  return remember(services, "visible root", call, async (own) => {
+    const server = await knownServer(services, own);
     if (server === undefined || server.uuid === "") return undefined;
     const { uuid, pidNamespace } = server;
     const above = within === undefined ? undefined : await rootAbove(within, uuid);
-    const content = above === undefined ? contentRootOf(await knownPlugins(services, call)) : join(above, CONTENT);
+    const content = above === undefined ? contentRootOf(await knownPlugins(services, own)) : join(above, CONTENT);
     if (content === undefined) return undefined;
     const root = dirname(content);
     if (!(await isInstallation(root, uuid))) return undefined;
-    const own = await stat("/proc/self/ns/pid", { bigint: true }).catch(() => undefined);
-    const samePids = pidNamespace === undefined || pidNamespace === own?.ino;
+    const namespace = await stat("/proc/self/ns/pid", { bigint: true }).catch(() => undefined);
+    const samePids = pidNamespace === undefined || pidNamespace === namespace?.ino;
     return { root, content, samePids };
   });
 }
@@ -88,9 +88,9 @@ async function isInstallation(root: string, uuid: string): Promise<boolean> {
 
 /** Which daemon it is; `undefined` when it cannot be asked. Asked for once a minute at most. */
 export function knownServer(services: Services, call: CallOptions): Promise<ServerInfo | undefined> {
-  return remember(services, "server", async () => {
+  return remember(services, "server", call, async (own) => {
     try {
-      return await services.introspection.server(call);
+      return await services.introspection.server(own);
     } catch (reason) {
       if (isNotImplemented(reason)) return undefined;
       throw reason;

@@ -1,4 +1,5 @@
 import type { CallOptions } from "../call-options.js";
+import { timeoutOf } from "../call-timeout.js";
 import { DeadlineExceededError, isNotFound, NotFoundError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { isIndexType, isManifestType } from "../oci/media-types.js";
@@ -54,7 +55,8 @@ export async function copy(
   root: Descriptor,
   options: CopyOptions = {},
 ): Promise<CopyResult> {
-  const { signal, timeoutMs, lease } = options;
+  const { signal, lease } = options;
+  const timeoutMs = timeoutOf(options);
   const stop = new AbortController();
   const abort = (): void => stop.abort(signal?.reason);
   const late = (): void =>

@@ -1,4 +1,5 @@
 import type { CallOptions } from "../call-options.js";
+import { timeoutOf } from "../call-timeout.js";
 import { DeadlineExceededError } from "../errors.js";
 
 /**
@@ -11,7 +12,8 @@ export async function withDeadline<T>(
   call: CallOptions,
   body: (call: CallOptions) => Promise<T>,
 ): Promise<T> {
-  const { timeoutMs, ...rest } = call;
+  const { timeoutMs: _, ...rest } = call;
+  const timeoutMs = timeoutOf(call);
   call.signal?.throwIfAborted();
   if (timeoutMs === undefined) return body(rest);
   const deadline = new AbortController();

@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { CallOptions } from "../call-options.js";
+import { waitFor } from "../call-timeout.js";
 import { DataLossError, DeadlineExceededError } from "../errors.js";
 import { type Digest, parseDigest } from "../oci/digest.js";
 import { fileError } from "./layout/file-errors.js";
@@ -18,18 +19,8 @@ export interface LocalContent {
  * Where the files are, if that can be told in the call's time; else it does not matter why, for the call that follows meets the
  * same daemon.
  */
-export function findRoot({ root }: LocalContent, { signal, timeoutMs }: CallOptions): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const settle = (found?: string): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", giveUp);
-      resolve(found);
-    };
-    const giveUp = (): void => settle();
-    const timer = timeoutMs === undefined ? undefined : setTimeout(giveUp, timeoutMs);
-    signal?.addEventListener("abort", giveUp, { once: true });
-    root().then(settle, giveUp);
-  });
+export function findRoot({ root }: LocalContent, call: CallOptions): Promise<string | undefined> {
+  return waitFor(root(), call).catch(() => undefined);
 }
 
 /** The file a daemon keeps a blob in, below the root of its content store. */

@@ -6,12 +6,12 @@ import {
 } from "../api/services/content/v1/content_pb.js";
 import { Leases } from "../api/services/leases/v1/leases_pb.js";
 import type { CallOptions } from "../call-options.js";
+import { timeLeft } from "../call-timeout.js";
 import { DataLossError, InternalError, isAlreadyExists } from "../errors.js";
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import { type Digest, digestOf, parseDigest } from "../oci/digest.js";
 import { dateOf, recordedAt } from "../rpc/instant.js";
 import type { Rpc } from "../rpc/rpc.js";
-import { putThroughWriter } from "./blob.js";
 import { keepExisting } from "./existing.js";
 import { checkRange } from "./range.js";
 import type { LocalContent } from "./remote-file.js";
@@ -50,7 +50,8 @@ export class RemoteStore implements Store {
     if (length === 0) return;
     const whole = offset === undefined && length === undefined;
     const range = { offset: offset ?? 0, length };
-    const bytes = (await this.#fileBytes(target, range, call)) ?? this.#bytes(target.digest, range, call);
+    const left = timeLeft(call);
+    const bytes = (await this.#fileBytes(target, range, left)) ?? this.#bytes(target.digest, range, left());
     yield* whole ? verified(bytes, target) : bytes;
   }
 
@@ -58,15 +59,14 @@ export class RemoteStore implements Store {
   async #fileBytes(
     { digest, size: known = Number.POSITIVE_INFINITY }: { readonly digest: Digest; readonly size?: number },
     { offset, length = Number.POSITIVE_INFINITY }: WireRange,
-    call: CallOptions,
+    left: () => CallOptions,
   ): Promise<AsyncIterable<Uint8Array> | undefined> {
     if (this.#local === undefined) return undefined;
     const { fromBytes = LOCAL_FROM_BYTES } = this.#local;
     if (Math.min(known - offset, length) < fromBytes) return undefined;
-    call.signal?.throwIfAborted();
-    const left = timeLeft(call);
+    left().signal?.throwIfAborted();
     const { blobFileChunks, findRoot, openBlobFile } = await import("./remote-file.js");
-    const root = await findRoot(this.#local, call);
+    const root = await findRoot(this.#local, left());
     if (root === undefined) return undefined;
     const { size } = await this.info(digest, left());
     const file = offset > size ? undefined : await openBlobFile(root, digest, size);
@@ -106,7 +106,10 @@ export class RemoteStore implements Store {
 
   /** @inheritDoc */
   async put(ref: string, bytes: Uint8Array, options: PutOptions): Promise<Info> {
-    if (bytes.length > MOST_AT_ONCE) return putThroughWriter(this, ref, bytes, options);
+    if (bytes.length > MOST_AT_ONCE) {
+      const { putThroughWriter } = await import("./blob.js");
+      return putThroughWriter(this, ref, bytes, options);
+    }
     const { expected, labels = {}, ...call } = options;
     const size = bytes.length;
     // A blob that is there already is put under the lease only when the daemon learns by itself which it is.
@@ -186,14 +189,6 @@ export class RemoteStore implements Store {
     }
     return keepExisting(this, { digest, size }, labels, call);
   }
-}
-
-/** What is left of a call's time, each time it is asked. */
-function timeLeft(call: CallOptions): () => CallOptions {
-  const { timeoutMs } = call;
-  if (timeoutMs === undefined) return () => call;
-  const endsAt = performance.now() + timeoutMs;
-  return () => ({ ...call, timeoutMs: Math.max(0, Math.ceil(endsAt - performance.now())) });
 }
 
 function infoAbout(digest: Digest, message: InfoMessage | undefined): Info {

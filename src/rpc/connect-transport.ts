@@ -1,5 +1,6 @@
+import type { ClientHttp2Stream } from "node:http2";
 import type { DescMessage } from "@bufbuild/protobuf";
-import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import type { UniversalClientFn, UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
 import { createNodeHttpClient } from "@connectrpc/connect-node";
 import { CallError, Status } from "./call-error.js";
@@ -12,9 +13,8 @@ import type { Transport } from "./transport.js";
 /** Speaks gRPC through Connect, whose patience with proxies is worth more over a network than speed is. */
 export function connectTransport(session: Session, maxMessageBytes: number): Transport {
   const outputs = new Map<string, DescMessage>();
-  const send = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => session });
   const httpClient: UniversalClientFn = async (request) => {
-    const response = await send(request);
+    const response = await sendOn(session, request);
     const output = outputs.get(new URL(request.url).pathname);
     encodeWords(response.header);
     if (output === undefined) return response;
@@ -47,6 +47,23 @@ export function connectTransport(session: Session, maxMessageBytes: number): Tra
     },
     close: () => session.close(),
   };
+}
+
+/** A call that is left takes its stream with it: what is held back, with its answer complete but unread, Connect leaves open. */
+function sendOn(session: Session, request: UniversalClientRequest): Promise<UniversalClientResponse> {
+  let stream: ClientHttp2Stream | undefined;
+  const sessionOfOne = {
+    authority: session.authority,
+    request: async (...args: Parameters<Session["request"]>) => {
+      stream = await session.request(...args);
+      return stream;
+    },
+    notifyResponseByteRead: () => session.notifyResponseByteRead(),
+  };
+  const sent = createNodeHttpClient({ httpVersion: "2", sessionProvider: () => sessionOfOne })(request);
+  // After Connect, which says to the peer that the call is cancelled.
+  request.signal?.addEventListener("abort", () => stream?.destroy(), { once: true });
+  return sent;
 }
 
 /** Encodes the peer's words where it has not, which Connect takes for granted. */

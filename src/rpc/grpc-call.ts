@@ -2,6 +2,7 @@ import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { CallError, callErrorFrom, Status } from "./call-error.js";
 import { framed, MessageReader } from "./grpc-frames.js";
 
+const NO_ERROR = 0;
 const CANCEL = 8;
 const NOTHING = new Uint8Array();
 /** What is read ahead of whoever takes the messages, before the peer is held back. */
@@ -174,9 +175,9 @@ export class GrpcCall {
   }
 
   #trailers(trailers: IncomingHttpHeaders): void {
-    const code = Number(trailers["grpc-status"]);
-    if (trailers["grpc-status"] === undefined || !Number.isInteger(code)) return;
-    this.#status = { code, message: decoded(String(trailers["grpc-message"] ?? "")) };
+    const code = String(trailers["grpc-status"] ?? "");
+    if (!/^(0|[1-9]\d{0,8})$/.test(code)) return;
+    this.#status = { code: Number(code), message: decoded(String(trailers["grpc-message"] ?? "")) };
   }
 
   #take(chunk: Buffer): void {
@@ -205,11 +206,13 @@ export class GrpcCall {
 
   #closed(): void {
     if (this.#over !== undefined) return;
-    const { rstCode } = this.#stream;
-    if (this.#status !== undefined) this.#ended();
+    const { readableEnded, rstCode } = this.#stream;
+    // Whatever the status says, what was not read before the connection went is lost.
+    if (this.#status !== undefined && readableEnded) this.#ended();
     else if (this.#broken !== undefined) this.#end(this.#lost(this.#broken, rstCode));
     else if (rstCode !== 0) this.#end(this.#lost(new Error(`stream closed with error code ${rstCode}`), rstCode));
-    else this.#end(new CallError(Status.internal, "protocol error: missing status"));
+    else if (this.#status === undefined) this.#end(new CallError(Status.internal, "protocol error: missing status"));
+    else this.#end(new CallError(Status.unavailable, "the connection closed before the answer was read"));
   }
 
   #lost(reason: Error, rstCode: number): CallError {
@@ -222,13 +225,16 @@ export class GrpcCall {
   /** The call is over: well without a reason, else for that. */
   #end(reason: unknown): void {
     if (this.#over !== undefined) return;
-    const well = reason === undefined;
-    this.#over = { well, reason };
+    this.#over = { well: reason === undefined, reason };
     clearTimeout(this.#timer);
     this.#options.signal?.removeEventListener("abort", this.#abort);
-    if (!well && this.#status === undefined) {
+    if (!this.#stream.readableEnded) {
       this.#waiting.length = 0;
       this.#stream.close(CANCEL);
+      // A stream that is held back never closes.
+      this.#stream.resume();
+    } else if (!this.#stream.writableEnded) {
+      this.#stream.close(NO_ERROR);
     }
     this.#wake?.();
   }

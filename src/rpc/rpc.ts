@@ -8,6 +8,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import type { CallOptions } from "../call-options.js";
+import { timeoutOf } from "../call-timeout.js";
 import { DeadlineExceededError, InvalidArgumentError } from "../errors.js";
 import { type Duplex, DuplexCall } from "./duplex.js";
 import { isRefusedStream, toContainerdError } from "./status.js";
@@ -40,10 +41,11 @@ export class Rpc {
     call: CallOptions = {},
   ): Promise<MessageShape<O>> {
     const header = this.header(call);
+    const timeoutMs = timeoutOf(call);
     for (let attempt = 1; ; attempt++) {
       call.signal?.throwIfAborted();
       try {
-        const reply = await this.transport.unary(method, call.signal, call.timeoutMs, header, input);
+        const reply = await this.transport.unary(method, call.signal, timeoutMs, header, input);
         return reply.message;
       } catch (reason) {
         if (attempt < REFUSED_TRIES && isRefusedStream(reason)) continue;
@@ -59,6 +61,7 @@ export class Rpc {
     call: CallOptions = {},
   ): AsyncGenerator<MessageShape<O>, void, undefined> {
     const header = this.header(call);
+    const timeoutMs = timeoutOf(call);
     for (let attempt = 1; ; attempt++) {
       call.signal?.throwIfAborted();
       // connect drops the iterator's return(): only a signal of our own ends the call at the server.
@@ -67,7 +70,7 @@ export class Rpc {
       call.signal?.addEventListener("abort", forward, { once: true });
       let received = false;
       try {
-        const reply = await this.transport.stream(method, stop.signal, call.timeoutMs, header, once(input));
+        const reply = await this.transport.stream(method, stop.signal, timeoutMs, header, once(input));
         for await (const message of reply.message) {
           received = true;
           yield message;
@@ -89,9 +92,10 @@ export class Rpc {
     call: CallOptions = {},
   ): Duplex<MessageInitShape<I>, MessageShape<O>> {
     const header = this.header(call);
+    const timeoutMs = timeoutOf(call);
     return new DuplexCall<MessageInitShape<I>, MessageShape<O>>({
       signal: call.signal,
-      open: (input, signal) => this.transport.stream(method, signal, call.timeoutMs, header, input),
+      open: (input, signal) => this.transport.stream(method, signal, timeoutMs, header, input),
       mayRetry: (reason, attempt) => attempt < REFUSED_TRIES && isRefusedStream(reason),
       translate: (reason) => this.translate(reason, method, call),
     });

@@ -59,6 +59,12 @@ export class SessionWatch {
     };
   }
 
+  /** It has carried a thousand million calls, and can carry no more: it closes when the last of them is over. */
+  retire(): void {
+    this.#forget();
+    this.#session.close();
+  }
+
   /** The connection is gone. */
   end(): void {
     clearTimeout(this.#timer);

@@ -41,6 +41,8 @@ export interface SessionOptions {
 // Node's own 64 KiB window makes a stream wait for the daemon after every 64 KiB; what is in a wide one may come in one turn of the loop.
 const STREAM_WINDOW = 1024 * 1024;
 const CONNECTION_WINDOW = 16 * 1024 * 1024;
+// A longer field breaks Node's session without a word; the peer is told, and ends that stream alone.
+const MOST_HEADER_BYTES = 64 * 1024 - 1;
 const KEEPALIVE_AFTER_MS = 15_000;
 
 /** A stream of whoever asked for it, who calls `closed` when it is. */
@@ -99,6 +101,11 @@ export class Session {
     const watch = watches.get(session);
     if (watch === undefined || session.closed || session.destroyed) return undefined;
     const stream = session.request(headers);
+    if (stream.errored !== null && Reflect.get(stream.errored, "code") === "ERR_HTTP2_OUT_OF_STREAMS") {
+      stream.on("error", () => {});
+      watch.retire();
+      return undefined;
+    }
     return { stream, closed: watch.opened(stream) };
   }
 
@@ -157,7 +164,7 @@ export class Session {
     });
     const session = http2.connect(this.authority, {
       createConnection: () => this.#socket(),
-      settings: { initialWindowSize: STREAM_WINDOW, enablePush: false },
+      settings: { initialWindowSize: STREAM_WINDOW, enablePush: false, maxHeaderListSize: MOST_HEADER_BYTES },
       // Buffered data counts here; Node ends streams that go over it.
       maxSessionMemory: 512,
     });

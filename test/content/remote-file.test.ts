@@ -7,6 +7,8 @@ import { after, before, beforeEach, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Introspection } from "../../src/api/services/introspection/v1/introspection_pb.js";
+import type { Services } from "../../src/client/services.js";
+import { visibleBlobs } from "../../src/client/visible-blobs.js";
 import { writeBlob } from "../../src/content/blob.js";
 import { RemoteStore } from "../../src/content/remote.js";
 import { openBlobFile } from "../../src/content/remote-file.js";
@@ -99,6 +101,18 @@ describeOnEachDaemon("content in the daemon's own files", (daemon) => {
     calls.length = 0;
     assert.ok(bytes.equals(await bytesOf(far.content.read(target()))));
     await relay[Symbol.asyncDispose]();
+  });
+
+  it("is asked for where that is not wanted, small documents too", async () => {
+    const labels = { "containerd.io/gc.root": "1" };
+    const small = await writeBlob(client.content, randomBytes(1000), { mediaType: "x", labels });
+    for (const localContent of [true, false]) {
+      const own = await connect({ transport, namespace: "files", localContent });
+      const { introspection, content } = own;
+      calls.length = 0;
+      await bytesOf(visibleBlobs({ local: true, localContent, introspection, content } as Services).read(small));
+      assert.deepEqual(calls.includes("Read"), !localContent);
+    }
   });
 
   for (const [what, lie] of [

@@ -4,7 +4,7 @@ import { Containers } from "../../src/api/services/containers/v1/containers_pb.j
 import { Images } from "../../src/api/services/images/v1/images_pb.js";
 import { Leases } from "../../src/api/services/leases/v1/leases_pb.js";
 import { createEmbedded } from "../../src/embedded/embedded.js";
-import { isContainerdError } from "../../src/errors.js";
+import { isContainerdError, isNotFound } from "../../src/errors.js";
 import { Rpc } from "../../src/rpc/rpc.js";
 import { type Transport, unixTransport } from "../../src/rpc/transport.js";
 import { container, image, refusals } from "../suites/record-refusals.js";
@@ -23,6 +23,13 @@ describeOnEachDaemon("with records", (daemon) => {
     rpc: new Rpc(transport, `records-${++round}`),
     end: async () => {},
   }));
+
+  it("refuses a name that fills more than a refusal may have, and answers on", async () => {
+    const rpc = new Rpc(transport, `records-${++round}`);
+    const asked = rpc.unary(Images.method.get, { name: "n".repeat(100_000) }, { timeoutMs: 10_000 });
+    await assert.rejects(asked, (error) => isContainerdError(error, "internal"));
+    await assert.rejects(rpc.unary(Images.method.get, { name: "none" }), isNotFound);
+  });
 
   it("refuses in the words that the embedded one has", async () => {
     // 1.6 says less of a label.

@@ -8,6 +8,11 @@ import { repositoryRoot } from "../../lab/repository.js";
 const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly law: string }[] = [
   { room: /^(errors|call-options)\.ts$/, may: /^$/, law: "errors and call-options import nothing" },
   {
+    room: /^call-timeout\.ts$/,
+    may: /^src\/(errors|call-options)\.ts$/,
+    law: "call-timeout imports the errors and call-options only",
+  },
+  {
     room: /^typeurl\.ts$/,
     may: /^(src\/errors\.ts$|@bufbuild\/protobuf)/,
     law: "typeurl imports protobuf and the errors only",
@@ -20,7 +25,7 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
   },
   {
     room: /^rpc\//,
-    may: /^(src\/(errors|call-options)\.ts|src\/(rpc|api)\/|@bufbuild\/protobuf|@connectrpc\/connect|node:)/,
+    may: /^(src\/(errors|call-options|call-timeout)\.ts|src\/(rpc|api)\/|@bufbuild\/protobuf|@connectrpc\/connect|node:)/,
     law: "rpc/ does not know what the calls are about",
   },
   {
@@ -40,42 +45,42 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
   },
   {
     room: /^content\/layout\//,
-    may: /^(src\/(errors|call-options)\.ts|src\/(oci|content(?!\/remote))\/|node:(?!net|http))/,
+    may: /^(src\/(errors|call-options|call-timeout)\.ts|src\/(oci|content(?!\/remote))\/|node:(?!net|http))/,
     law: "content/layout/ is the only part of its room that knows files",
   },
   {
     room: /^content\/remote/,
-    may: /^(src\/(errors|call-options)\.ts|src\/(oci|content|rpc|api)\/|@bufbuild\/protobuf|node:)/,
+    may: /^(src\/(errors|call-options|call-timeout)\.ts|src\/(oci|content|rpc|api)\/|@bufbuild\/protobuf|node:)/,
     law: "content/remote is the only file of its room that knows the daemon",
   },
   {
     room: /^content\//,
-    may: /^(src\/(errors|call-options)\.ts|src\/(oci|content|tar)\/|node:(?!fs|net|http))/,
+    may: /^(src\/(errors|call-options|call-timeout)\.ts|src\/(oci|content|tar)\/|node:(?!fs|net|http))/,
     law: "content/ knows no containers, no checkpoints and, outside its remote, no daemon",
   },
   {
     room: /^leases\/remote/,
-    may: /^(src\/(errors|call-options)\.ts|src\/(leases|rpc|api)\/|@bufbuild\/protobuf|node:)/,
+    may: /^(src\/(errors|call-options|call-timeout)\.ts|src\/(leases|rpc|api)\/|@bufbuild\/protobuf|node:)/,
     law: "leases/remote is the only file of its room that knows the daemon",
   },
   {
     room: /^leases\//,
-    may: /^(src\/(errors|call-options)\.ts|src\/leases\/)/,
+    may: /^(src\/(errors|call-options|call-timeout)\.ts|src\/leases\/)/,
     law: "leases/ knows no content and no checkpoints",
   },
   {
     room: /^checkpoint\//,
-    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|tar|content(?!\/remote|\/layout)|checkpoint)\/|src\/api\/types\/runc\/)/,
+    may: /^(src\/(errors|call-options|call-timeout|typeurl)\.ts|src\/(oci|tar|content(?!\/remote|\/layout)|checkpoint)\/|src\/api\/types\/runc\/)/,
     law: "checkpoint/ has no daemon, no filesystem and no clock",
   },
   {
     room: /^crutils\//,
-    may: /^(src\/(errors|call-options)\.ts|src\/(oci|tar|tree|content|checkpoint|crutils)\/|node:(?!net|http))/,
+    may: /^(src\/(errors|call-options|call-timeout)\.ts|src\/(oci|tar|tree|content|checkpoint|crutils)\/|node:(?!net|http))/,
     law: "crutils/ is about directories and archives, and knows no daemon",
   },
   {
     room: /^(client\/|index\.ts$)/,
-    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|guardian|tar|tree|content|leases|checkpoint|crutils|client)\/|@bufbuild\/protobuf|node:)/,
+    may: /^(src\/(errors|call-options|call-timeout|typeurl)\.ts|src\/(oci|api|rpc|guardian|tar|tree|content|leases|checkpoint|crutils|client)\/|@bufbuild\/protobuf|node:)/,
     law: "client/ stands on the floors below and on no dependency of theirs",
   },
   {
@@ -85,7 +90,7 @@ const rules: readonly { readonly room: RegExp; readonly may: RegExp; readonly la
   },
   {
     room: /^embedded\//,
-    may: /^(src\/(errors|call-options|typeurl)\.ts|src\/(oci|api|rpc|tar|tree|content|leases|checkpoint|embedded)\/|@bufbuild\/protobuf|node:)/,
+    may: /^(src\/(errors|call-options|call-timeout|typeurl)\.ts|src\/(oci|api|rpc|tar|tree|content|leases|checkpoint|embedded)\/|@bufbuild\/protobuf|node:)/,
     law: "embedded/ stands on the floors below and does not know the client",
   },
 ];

@@ -7,7 +7,7 @@ import {
 } from "../../src/api/services/content/v1/content_pb.js";
 import { Events } from "../../src/api/services/events/v1/events_pb.js";
 import { ContainerdError, InternalError, ResourceExhaustedError, UnavailableError } from "../../src/errors.js";
-import { it, nothing, type TransportBed, version } from "./transport-bed.js";
+import { answerVersion, it, nothing, type TransportBed, version } from "./transport-bed.js";
 
 /** Messages no peer should send. */
 export function messageCases(bed: TransportBed): void {
@@ -74,6 +74,30 @@ export function messageCases(bed: TransportBed): void {
         call.stream.end();
       });
       await assert.rejects(version(open()), UnavailableError);
+    });
+
+    it("fail a call whose status cannot be one", async () => {
+      await serve((call) => {
+        call.answer();
+        call.stream.on("wantTrailers", () =>
+          call.stream.sendTrailers({ "grpc-status": String(call.headers["containerd-lease"] ?? "") }),
+        );
+        call.stream.end();
+      });
+      const rpc = open();
+      for (const id of ["", "00", "-1", "1.5", "OK"]) {
+        const stream = rpc.serverStream(Events.method.subscribe, {}, { lease: { id } });
+        await assert.rejects(stream.next(), ContainerdError, JSON.stringify(id));
+      }
+    });
+
+    it("fail a call, and no other, whose status says more than there may be", async () => {
+      await serve((call) =>
+        call.headers["containerd-lease"] === undefined ? answerVersion(call) : call.fail(5, "x".repeat(65_400)),
+      );
+      const rpc = open();
+      await assert.rejects(version(rpc, { lease: { id: "l1" } }), ContainerdError);
+      assert.equal((await version(rpc)).version, "1.2.3");
     });
 
     it("fail a call when they are packed, which nobody asked for", async () => {

@@ -1,5 +1,6 @@
 import { describe } from "node:test";
 import { type Line, TransportBed } from "./transport-bed.js";
+import { leftCases } from "./transport-left.js";
 import { messageCases } from "./transport-messages.js";
 import { outageCases } from "./transport-outages.js";
 import { refusalCases } from "./transport-refusals.js";
@@ -12,6 +13,7 @@ export function transportSuite(line: Line): void {
     const bed = new TransportBed(line);
     unaryCases(bed);
     streamCases(bed);
+    leftCases(bed);
     refusalCases(bed);
     outageCases(bed);
     messageCases(bed);

@@ -118,6 +118,15 @@ export function unaryCases(bed: TransportBed): void {
   });
 
   describe("deadlines", () => {
+    it("are none where a call may take for ever, or longer than a timer can wait", async () => {
+      await serve(answerVersion);
+      const rpc = open();
+      for (const timeoutMs of [Number.POSITIVE_INFINITY, 2 ** 31, 1e12]) {
+        assert.equal((await version(rpc, { timeoutMs })).version, "1.2.3");
+      }
+      await assert.rejects(version(rpc, { timeoutMs: Number.NaN }), InvalidArgumentError);
+    });
+
     it("end a call that is not answered, at the server too", async () => {
       const server = await serve(nothing);
       const arrival = server.arrival();

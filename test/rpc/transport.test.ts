@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import http2 from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { after, before, describe, it, mock } from "node:test";
 import { fileURLToPath } from "node:url";
 import { VersionResponseSchema } from "../../src/api/services/version/v1/version_pb.js";
 import { InvalidArgumentError, PermissionDeniedError, UnavailableError } from "../../src/errors.js";
@@ -12,6 +13,7 @@ import { tcpTransport, unixTransport } from "../../src/rpc/transport.js";
 import { FakeDaemon } from "./fake-daemon.js";
 import { tcpLine, tlsLine, unixLine } from "./lines.js";
 import { answerVersion, TransportBed, version } from "./transport-bed.js";
+import { answerMuch } from "./transport-left.js";
 import { transportSuite } from "./transport-suite.js";
 
 for (const line of [unixLine, tcpLine, await tlsLine()]) transportSuite(line);
@@ -40,6 +42,25 @@ describe("a socket", () => {
   });
 });
 
+describe("a connection that has carried all the calls it can", () => {
+  const bed = new TransportBed(unixLine);
+  after(() => mock.restoreAll());
+
+  it("is followed by another", async () => {
+    const server = await bed.serve(answerVersion);
+    const connect = http2.connect;
+    mock.method(http2, "connect", (authority: string, options: http2.ClientSessionOptions) => {
+      const session = connect(authority, options);
+      return session.once("connect", () =>
+        Reflect.apply(Reflect.get(session, "setNextStreamID"), session, [2 ** 31 - 3]),
+      );
+    });
+    const rpc = bed.open();
+    for (let at = 0; at < 5; at++) assert.equal((await version(rpc)).version, "1.2.3");
+    assert.equal(server.connections, 3);
+  });
+});
+
 describe("transports", () => {
   it("refuse what cannot be an address", () => {
     assert.throws(() => unixTransport(""), InvalidArgumentError);
@@ -56,9 +77,12 @@ describe("transports", () => {
 
 describe("a process with a connection", () => {
   let directory = "";
-  const script = fileURLToPath(new URL("one-call.js", import.meta.url));
-  const run = async (path: string): Promise<{ code: number | null; output: string }> => {
-    const child = spawn(process.execPath, [script, path], { stdio: ["ignore", "pipe", "inherit"], timeout: 20_000 });
+  const run = async (program: string, argument: string): Promise<{ code: number | null; output: string }> => {
+    const script = fileURLToPath(new URL(program, import.meta.url));
+    const child = spawn(process.execPath, [script, argument], {
+      stdio: ["ignore", "pipe", "inherit"],
+      timeout: 20_000,
+    });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString();
@@ -77,7 +101,7 @@ describe("a process with a connection", () => {
       call.send(VersionResponseSchema, { version: "1.2.3" });
       call.end();
     });
-    assert.deepEqual(await run(path), { code: 0, output: "1.2.3\n" });
+    assert.deepEqual(await run("one-call.js", path), { code: 0, output: "1.2.3\n" });
   });
 
   it("lives as long as a call does", async () => {
@@ -88,6 +112,17 @@ describe("a process with a connection", () => {
         call.end();
       }, 300);
     });
-    assert.deepEqual(await run(path), { code: 0, output: "slow\n" });
+    assert.deepEqual(await run("one-call.js", path), { code: 0, output: "slow\n" });
   });
+
+  for (const [line, messages] of [
+    [unixLine, 28],
+    [tcpLine, 10],
+  ] as const) {
+    it(`ends by itself when it left a stream whose whole answer had come (${line.name})`, async () => {
+      const place = await line.place(directory);
+      await using _daemon = await FakeDaemon.listen(place, (call) => answerMuch(call, messages));
+      assert.deepEqual(await run("left-stream.js", JSON.stringify(place)), { code: 0, output: "left\n" });
+    });
+  }
 });
