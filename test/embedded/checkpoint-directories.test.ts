@@ -92,6 +92,19 @@ describe("directories of checkpoints", {
     assert.deepEqual(await names(), ["docker", "old"]);
   });
 
+  it("of tasks with a network of their own are whole though nothing is in some images", async () => {
+    await begin();
+    const raw = ["iptables-9.img", "ip6tables-9.img", "nftables-9.img", "ifaddr-9.img", "route-9.img", "route6-9.img"];
+    const more = ["rule-9.img", "netns-ct-9.img", "netns-exp-9.img"];
+    await docker("docker", { ...whole, ...Object.fromEntries([...raw, ...more].map((file) => [file, ""])) });
+    // These have a head.
+    for (const file of ["netns-9.img", "netdev-9.img", "files.img", "mm-1.img"]) {
+      await docker(file.replace(".img", ""), { ...whole, [file]: "" });
+    }
+    assert.deepEqual(await names(), ["docker", "ours"]);
+    assert.equal((await container.checkpoints.get("docker", { checkpointDir })).name, "docker");
+  });
+
   it("lose one at a time, and nothing that is no checkpoint", async () => {
     await begin();
     await docker("docker", whole);
