@@ -23,6 +23,7 @@ type ParsedHeader = Omit<Header, "type"> & { readonly type: TarEntryType | null;
 const XATTR = "SCHILY.xattr.";
 const MAX_ENTRIES = 1_000_000;
 const MAX_BYTES = 64 * 2 ** 30;
+const PATIENCE_MS = 250;
 
 /**
  * Reads the members of a tar in their order, unpacking gzip and zstd on the way; which it is shows in the first bytes.
@@ -58,8 +59,18 @@ export async function* readTar(
     throw source.explain(reason);
   } finally {
     reader.destroy();
-    await feeding;
+    await endedOrHanging(feeding);
   }
+}
+
+/** A source that hangs ends when it gives something again; who has what it wanted of the archive is not kept for that. */
+async function endedOrHanging(feeding: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS);
+  });
+  await Promise.race([feeding, patience]);
+  clearTimeout(timer);
 }
 
 /** Leaving its loop leaves the rest to be skipped; the stream's own iterator would end the whole archive. */
@@ -113,6 +124,7 @@ class Feed {
           wake = resolve;
           if (closed) resolve();
         });
+        if (closed) return;
       }
       reader.end(undefined);
     } catch (reason) {

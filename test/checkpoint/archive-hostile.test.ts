@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { describe, it } from "node:test";
 import { createGzip, gzipSync } from "node:zlib";
 import {
@@ -315,6 +316,37 @@ describe("archives nobody vouches for", () => {
       }
     }
     await refused(bomb(), "resource_exhausted", /unpack to more than 200 times/);
+  });
+
+  it("are given up when their source hangs", async () => {
+    const archive = rawTar([file("a"), file("../x", "y".repeat(2000))]);
+    for (const bytes of [archive.subarray(0, 2000), gzipSync(archive).subarray(0, -8)]) {
+      const hanging = new Readable({ read() {} });
+      hanging.push(bytes);
+      const closed = new Promise((resolve) => hanging.once("close", resolve));
+      await refused(hanging, "invalid_argument", /straight down/);
+      await closed;
+    }
+    const harmless = new Readable({ read() {} });
+    harmless.push(archive.subarray(0, 1000));
+    const caller = new AbortController();
+    const closed = new Promise((resolve) => harmless.once("close", resolve));
+    await assert.rejects(
+      async () => {
+        for await (const { body } of readArchive(() => harmless, { signal: caller.signal })) {
+          setImmediate(() => caller.abort(new Error("no longer")));
+          for await (const chunk of body) assert.ok(chunk);
+        }
+      },
+      { message: "no longer" },
+    );
+    await closed;
+    await assert.rejects(
+      inspectArchive(new Readable({ read() {} }), { signal: AbortSignal.abort(new Error("never")) }),
+      {
+        message: "never",
+      },
+    );
   });
 
   it("have files in directories checked, too", async () => {

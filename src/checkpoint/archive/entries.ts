@@ -1,3 +1,4 @@
+import { untilAborted } from "../../content/archive/until-aborted.js";
 import { ResourceExhaustedError } from "../../errors.js";
 import { decompress } from "../../tar/decompress.js";
 import { strictly } from "../../tar/strict.js";
@@ -8,14 +9,20 @@ import { NameBudget } from "./name-budget.js";
 // Small archives of zeros pack far better than any ratio that would be sensible for large ones.
 const RATIO_FREE_BYTES = 64 * 2 ** 20;
 
-/** Reads the members of an archive nobody vouches for, packed or not; it is a tar that everybody reads alike, or refused. */
-export function archiveEntries(
+/**
+ * Reads the members of an archive nobody vouches for, packed or not; it is a tar that everybody reads alike, or refused. A source that
+ * hangs is given up with the signal, and when the loop is left.
+ */
+export async function* archiveEntries(
   packed: AsyncIterable<Uint8Array>,
   limits: WholeLimits,
+  signal?: AbortSignal,
 ): AsyncGenerator<TarEntry, void, undefined> {
+  const left = new AbortController();
+  const end = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
   let packedBytes = 0;
   async function* counted(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of packed) {
+    for await (const chunk of untilAborted(packed, end)) {
       packedBytes += chunk.length;
       yield chunk;
     }
@@ -33,16 +40,13 @@ export function archiveEntries(
     }
   }
   const { maxEntries, maxBytes } = limits;
-  return withBoundedNames(readTar(strictly(bounded()), { maxEntries, maxBytes }), limits);
-}
-
-async function* withBoundedNames(
-  entries: AsyncIterable<TarEntry>,
-  limits: WholeLimits,
-): AsyncGenerator<TarEntry, void, undefined> {
   const names = new NameBudget(limits);
-  for await (const entry of entries) {
-    names.take(entry);
-    yield entry;
+  try {
+    for await (const entry of readTar(strictly(bounded()), { maxEntries, maxBytes })) {
+      names.take(entry);
+      yield entry;
+    }
+  } finally {
+    left.abort();
   }
 }

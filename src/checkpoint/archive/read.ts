@@ -14,6 +14,8 @@ export type ArchiveSource = AsyncIterable<Uint8Array> | (() => AsyncIterable<Uin
 export interface ReadArchiveOptions extends ArchiveLimits {
   /** Which image of an OCI archive is meant, by its name or tag; needed where there are several. */
   readonly image?: string | undefined;
+  /** Ends the reading, also of a source that gives nothing any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -41,7 +43,7 @@ export async function* readArchive(
   options: ReadArchiveOptions = {},
 ): AsyncGenerator<ArchivePart, void, undefined> {
   const limits = limitsOf(options);
-  const entries = archiveEntries(open(source), limits);
+  const entries = archiveEntries(open(source), limits, options.signal);
   const first = await entries.next();
   if (first.done) return;
   const { value: entry } = first;
@@ -50,7 +52,7 @@ export async function* readArchive(
     yield* readArchiveEntries(all, options);
     return;
   }
-  const again = typeof source === "function" ? () => archiveEntries(source(), limits) : undefined;
+  const again = typeof source === "function" ? () => archiveEntries(source(), limits, options.signal) : undefined;
   const archived = await ArchivedImage.of(all, again, limits);
   yield* readCheckpointParts(archived, archived.target(options.image), options);
 }

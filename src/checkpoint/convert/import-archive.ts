@@ -1,6 +1,7 @@
 import { CheckpointOptionsSchema } from "../../api/types/runc/options/oci_pb.js";
 import type { CallOptions } from "../../call-options.js";
 import { undone } from "../../content/archive/incoming.js";
+import { withDeadline } from "../../content/deadline.js";
 import type { Store } from "../../content/store.js";
 import { gcLabels } from "../../content/walk.js";
 import { FailedPreconditionError } from "../../errors.js";
@@ -64,6 +65,7 @@ export interface ImportedCheckpoint extends Checkpoint {
  * @throws {InvalidArgumentError} when it has a member that must not be there, or is no checkpoint
  * @throws {DataLossError} when it is no archive, or damaged
  * @throws {ResourceExhaustedError} when a limit is passed
+ * @throws {DeadlineExceededError} when `timeoutMs` passed first
  * @throws {AbortedError} when somebody removed parts of it meanwhile, which a lease prevents
  */
 export async function importArchive(
@@ -72,17 +74,15 @@ export async function importArchive(
   options: ImportArchiveOptions = {},
 ): Promise<ImportedCheckpoint> {
   const { signal, timeoutMs, lease } = options;
-  const call: CallOptions = {
-    ...(signal === undefined ? {} : { signal }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(lease === undefined ? {} : { lease }),
-  };
-  const blobs = new StoreBlobs(store, call);
-  try {
-    return await convert(await spoolParts(readArchive(source, options), blobs), store, blobs, options, call);
-  } catch (reason) {
-    throw await undone(reason, "blobs of the archive", () => blobs.undo());
-  }
+  return withDeadline("The import", { signal, timeoutMs, lease }, async (call) => {
+    const blobs = new StoreBlobs(store, call);
+    const parts = readArchive(source, { ...options, signal: call.signal });
+    try {
+      return await convert(await spoolParts(parts, blobs), store, blobs, options, call);
+    } catch (reason) {
+      throw await undone(reason, "blobs of the archive", () => blobs.undo());
+    }
+  });
 }
 
 async function convert(

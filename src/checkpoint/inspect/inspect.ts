@@ -13,6 +13,8 @@ export interface InspectOptions extends ArchiveLimits {
   readonly checkpoint?: string | undefined;
   /** The dumps before this one, nearest first: with them arguments and environment are known also where they did not change. */
   readonly previous?: readonly ArchiveSource[] | undefined;
+  /** Ends the reading. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How an archive is inspected. */
@@ -89,7 +91,7 @@ export async function inspectParts(
   const previous = [];
   for (const source of options.previous ?? []) {
     const dump = collected.previous();
-    for await (const part of readArchive(source, limits)) {
+    for await (const part of readArchive(source, { ...limits, signal: options.signal })) {
       if (part.kind === "criu") await dump.add(part);
     }
     previous.push(dump);

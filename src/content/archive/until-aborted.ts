@@ -5,23 +5,29 @@ export async function* untilAborted(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (signal === undefined) return yield* source;
   const chunks = source[Symbol.asyncIterator]();
-  let abort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason as Error);
-  });
-  aborted.catch(() => {});
+  let refuse: (reason: Error) => void = () => {};
+  const abort = (): void => refuse(signal.reason as Error);
   signal.addEventListener("abort", abort, { once: true });
   try {
-    signal.throwIfAborted();
     for (;;) {
-      const next = await Promise.race([chunks.next(), aborted]);
+      signal.throwIfAborted();
+      // A race with one promise for all chunks would remember every one of them.
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        refuse = reject;
+        chunks.next().then(resolve, reject);
+      });
       if (next.done) return;
       yield next.value;
     }
   } finally {
     signal.removeEventListener("abort", abort);
-    // A source that hangs would hang here too.
-    if (signal.aborted) void chunks.return?.().catch(() => {});
+    if (signal.aborted) abandon(source, chunks);
     else await chunks.return?.();
   }
+}
+
+/** A source that hangs would hang here too. A stream's iterator ends it only when the next bytes come. */
+function abandon(source: AsyncIterable<Uint8Array>, chunks: AsyncIterator<Uint8Array>): void {
+  chunks.return?.().catch(() => {});
+  if ("destroy" in source && typeof source.destroy === "function") source.destroy();
 }

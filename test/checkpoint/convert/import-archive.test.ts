@@ -8,7 +8,7 @@ import {
   inspectCheckpoint,
 } from "../../../src/checkpoint/index.js";
 import { MemoryStore, readBlob } from "../../../src/content/index.js";
-import { AbortedError, FailedPreconditionError, NotFoundError } from "../../../src/errors.js";
+import { AbortedError, DeadlineExceededError, FailedPreconditionError, NotFoundError } from "../../../src/errors.js";
 import { parseSpec, type Spec } from "../../../src/oci/runtime-spec.js";
 import { readTar } from "../../../src/tar/tar.js";
 import { decodeAny } from "../../../src/typeurl.js";
@@ -179,6 +179,20 @@ describe("a checkpoint archive", () => {
       importArchive(() => bytesOf("podman-crun-gzip-volume.tar.gz"), store),
       AbortedError,
     );
+    assert.equal(await countBlobs(store), 0);
+  });
+
+  it("that comes no further is given up in time, and nothing stays", async () => {
+    const name = "podman-crun-none-nochanges.tar";
+    async function* hanging() {
+      yield archiveBytes(name).subarray(0, 100_000);
+      await new Promise(() => {});
+    }
+    const store = new MemoryStore();
+    await assert.rejects(importArchive(hanging(), store, { timeoutMs: 50 }), DeadlineExceededError);
+    const caller = new AbortController();
+    setTimeout(() => caller.abort(new Error("no longer")), 50);
+    await assert.rejects(importArchive(hanging, store, { signal: caller.signal }), { message: "no longer" });
     assert.equal(await countBlobs(store), 0);
   });
 
