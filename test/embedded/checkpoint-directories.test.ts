@@ -111,19 +111,25 @@ describe("directories of checkpoints", {
     await docker("old", { ...whole, "config.json": "{}" });
     await mkdir(join(checkpointDir, "old", "criu.work"));
     await docker("half", { "core-1.img": "x" });
+    await docker("begun", { "descriptors.json": "[]" });
+    await docker("made", {});
     await docker("mine", { "thesis.tex": "years of work" });
+    await docker("ubuntu", { "disk.img": "an only disk", "config.json": "{}", "boot.log": "" });
     await writeFile(join(checkpointDir, "a-file"), "x");
     await symlink(join(checkpointDir, "mine"), join(checkpointDir, "a-link"));
-    for (const name of ["ours", "docker", "old", "half"]) {
+    for (const name of ["ours", "docker", "old", "half", "begun", "made"]) {
       await container.checkpoints.delete(name, { checkpointDir });
       assert.ok(!(await readdir(checkpointDir)).includes(name));
     }
-    await assert.rejects(container.checkpoints.delete("mine", { checkpointDir }), isFailedPrecondition);
+    for (const name of ["mine", "ubuntu"]) {
+      await assert.rejects(container.checkpoints.delete(name, { checkpointDir }), isFailedPrecondition, name);
+    }
+    assert.equal((await readdir(join(checkpointDir, "ubuntu"))).length, 3);
     for (const name of ["a-file", "a-link", "nosuch"]) {
       await assert.rejects(container.checkpoints.delete(name, { checkpointDir }), isNotFound, name);
     }
     assert.equal(await readFile(join(checkpointDir, "mine", "thesis.tex"), "utf8"), "years of work");
-    assert.deepEqual((await readdir(checkpointDir)).sort(), ["a-file", "a-link", "mine"]);
+    assert.deepEqual((await readdir(checkpointDir)).sort(), ["a-file", "a-link", "mine", "ubuntu"]);
   });
 
   it("shared by containers are pruned of one's own alone", async () => {

@@ -18,6 +18,9 @@ import { noCheckpoint } from "./home.js";
 /** What criu and Docker leave in a checkpoint directory, whole or not. */
 const knownFile = /(?:\.img|\.json|\.log|^stats-dump|^\.?tmp.*)$/;
 const knownDirectory = "criu.work";
+/** What nobody but criu, its caller or Docker makes: images there are of many things. */
+const mark =
+  /^(?:(?:inventory|pstree|seccomp|cgroup|files|(?:core|mm|ids|fs|pagemap|pages)-\d+)\.img|descriptors\.json|stats-dump|criu\.work)$/;
 
 /**
  * Removes the directory of a checkpoint, whole or half made; when one was `judged`, only that. It is gone at once, by a name that none
@@ -95,7 +98,7 @@ async function isJudged(path: string, judged: NamedCheckpoint | undefined): Prom
   }
 }
 
-/** One that is half made may go, too; a directory with anything else in it is somebody's. */
+/** One that is half made may go, too; a directory with anything else in it, or nothing of criu's, is somebody's. */
 async function requireCheckpoint(services: Services, containerId: string, path: string): Promise<void> {
   const strange = await during(`look at ${path}`, () => strangerIn(path));
   if (strange === undefined) return;
@@ -107,10 +110,14 @@ async function requireCheckpoint(services: Services, containerId: string, path: 
   );
 }
 
-/** What in a directory belongs to no checkpoint; empty when there is no directory at all. */
+/** What in a directory belongs to no checkpoint; empty when there is no directory at all. An empty one may be half made. */
 async function strangerIn(path: string): Promise<string | undefined> {
   if (!(await isThere(path)) || !(await lstat(path)).isDirectory()) return "";
   const entries = await readdir(path, { withFileTypes: true });
   if (entries.some(({ name }) => name === MANIFEST_FILE)) return undefined;
-  return entries.find((entry) => (entry.isFile() ? !knownFile.test(entry.name) : entry.name !== knownDirectory))?.name;
+  const isMarked = entries.some(({ name }) => mark.test(name));
+  const strange = entries.find((entry) =>
+    entry.isFile() ? !knownFile.test(entry.name) : entry.name !== knownDirectory,
+  );
+  return (strange ?? (isMarked ? undefined : entries[0]))?.name;
 }
