@@ -191,6 +191,21 @@ describe("the archives of real engines", () => {
     assert.deepEqual(found, await inspect("crio.tar"));
   });
 
+  it("are images also where directories come first", async () => {
+    const { writeTar, readTar } = await import("../../src/tar/tar.js");
+    const name = "podman-create-image.oci.tar";
+    async function* packedFromInside() {
+      yield { name: "./", type: "directory" as const };
+      yield { name: "./empty/", type: "directory" as const };
+      for await (const entry of readTar(pieces(archiveBytes(name)))) {
+        const { size, body, type, mode } = entry;
+        if (type === "file") yield { name: `./${entry.name}`, size, type, mode, body: () => body };
+      }
+    }
+    const found = await inspectArchive(() => writeTar(packedFromInside()));
+    assert.deepEqual(found, await inspect(name));
+  });
+
   it("give the bodies of their parts", async () => {
     const parts = new Map<string, { readonly part: ArchivePart; readonly bytes: Buffer }>();
     for await (const part of readArchive(opened("podman-crun-zstd-stopped.tar.zst"))) {

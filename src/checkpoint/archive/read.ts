@@ -5,7 +5,7 @@ import { archiveEntries } from "./entries.js";
 import { type ArchiveLimits, limitsOf, type WholeLimits } from "./limits.js";
 import { NameBudget } from "./name-budget.js";
 import type { ArchiveEntry, ArchivePart } from "./part.js";
-import { PartReader } from "./part-reader.js";
+import { PartReader, repeatable } from "./part-reader.js";
 
 /** An archive's bytes; or what opens them, again where an image in it must be read more than once. */
 export type ArchiveSource = AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>);
@@ -44,11 +44,9 @@ export async function* readArchive(
 ): AsyncGenerator<ArchivePart, void, undefined> {
   const limits = limitsOf(options);
   const entries = archiveEntries(open(source), limits, options.signal);
-  const first = await entries.next();
-  if (first.done) return;
-  const { value: entry } = first;
-  const all = beginningWith(entry, entries);
-  if (!isOfImage(entry)) {
+  const { begun, isImage } = await begin(entries);
+  const all = beginningWith(begun, entries);
+  if (!isImage) {
     yield* readArchiveEntries(all, options);
     return;
   }
@@ -91,12 +89,27 @@ function open(source: ArchiveSource): AsyncIterable<Uint8Array> {
   return typeof source === "function" ? source() : source;
 }
 
+/** Reads as far as it takes to know what it is. */
+async function begin(entries: AsyncGenerator<TarEntry, void, undefined>) {
+  const begun: TarEntry[] = [];
+  for (;;) {
+    const next = await entries.next();
+    if (next.done) return { begun, isImage: false };
+    const { value: entry } = next;
+    const isDirectory = entry.type === "directory";
+    // Directories may be in any archive, and there may be many.
+    begun.push(isDirectory ? { ...entry, body: repeatable(new Uint8Array()) } : entry);
+    const isImage = isOfImage(entry);
+    if (isImage || !isDirectory) return { begun, isImage };
+  }
+}
+
 async function* beginningWith(
-  entry: TarEntry,
+  begun: readonly TarEntry[],
   rest: AsyncGenerator<TarEntry, void, undefined>,
 ): AsyncGenerator<TarEntry, void, undefined> {
   try {
-    yield entry;
+    yield* begun;
     yield* rest;
   } finally {
     await rest.return();

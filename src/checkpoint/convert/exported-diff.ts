@@ -1,5 +1,6 @@
 import type { Descriptor } from "../../oci/descriptor.js";
 import { BOOKKEEPING, WHITEOUT } from "../../oci/whiteout.js";
+import { compress } from "../../tar/compress.js";
 import { type TarEntry, writeTar } from "../../tar/tar.js";
 import { archiveEntries } from "../archive/entries.js";
 import type { WholeLimits } from "../archive/limits.js";
@@ -45,14 +46,15 @@ export async function exportedDiff(
   return { ...(first.count() === 0 ? {} : { size }), open: () => begin().diff, deletedFiles, isEmptied, own };
 }
 
-/** The layer as it is, for engines that keep layers, its size known before. */
+/** The layer, packed, for engines that keep layers: that it is packed tells it from what others keep under the same name. */
 export async function exportedLayer(
   exported: ExportedCheckpoint,
   rw: Descriptor | undefined,
   limits: WholeLimits,
 ): Promise<ExportedDiff> {
   const own: FoundContents = new Map();
-  const open = (found?: FoundContents) => (rw === undefined ? empty() : withoutOwn(exported, rw, limits, found));
+  const open = (found?: FoundContents) =>
+    rw === undefined ? empty() : compress(withoutOwn(exported, rw, limits, found), "gzip");
   const size = await lengthOf(open(own));
   return { ...(rw === undefined ? {} : { size }), open, deletedFiles: [], isEmptied: false, own };
 }

@@ -151,8 +151,9 @@ function layerOf(
   call: CallOptions,
 ): AsyncIterable<Uint8Array> {
   const packed = store.read(diff, call);
-  // containerd's is a layer already, whatever it is called.
-  return origin.engine === "containerd" ? packed : layerOfRootfsDiff(packed, deletedFiles, options);
+  // containerd's is a layer already, whatever it is called; it never has a list.
+  const isLayer = origin.engine === "containerd" && deletedFiles.length === 0;
+  return isLayer ? packed : layerOfRootfsDiff(packed, deletedFiles, options);
 }
 
 function requireCarriable(parts: SpooledParts, dump: DumpFacts, { image, runtime }: CheckpointDescription): void {

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import zlib from "node:zlib";
 import {
@@ -11,6 +14,7 @@ import {
   readArchive,
 } from "../../../src/checkpoint/index.js";
 import { MemoryStore } from "../../../src/content/index.js";
+import { applyRootfsDiff, importCheckpointWithoutConfig } from "../../../src/crutils/index.js";
 import { FailedPreconditionError, InvalidArgumentError, NotImplementedError } from "../../../src/errors.js";
 import { digestOf } from "../../../src/oci/digest.js";
 import { type TarFile, writeTar } from "../../../src/tar/tar.js";
@@ -170,6 +174,26 @@ describe("an archive that was imported", () => {
     if ("createZstdCompress" in zlib) assert.deepEqual(await contentOf(await zstd), plain);
     else await assert.rejects(zstd, NotImplementedError);
     await assert.rejects(exported(from, { engine: "cri-o", compression: "gzip" }), InvalidArgumentError);
+  });
+
+  it("has a packed layer for containerd's CRI, by which it is told from a diff of Podman's", async (test) => {
+    const from = await imported(archiveBytes("podman-crun-zstd-stopped.tar.zst"));
+    const archive = await exported(from, { engine: "containerd-cri" });
+    for await (const part of readArchive(() => once(archive))) {
+      if (part.kind === "rootfs-diff") assert.equal(part.compression, "gzip");
+    }
+    const place = await mkdtemp(join(tmpdir(), "exported-"));
+    test.after(() => rm(place, { recursive: true, force: true }));
+    const [directory, rootfs] = [join(place, "archive"), join(place, "rootfs")];
+    await mkdir(directory);
+    await mkdir(join(rootfs, "data/sub"), { recursive: true });
+    await writeFile(join(rootfs, "data/delete-me"), "old");
+    await importCheckpointWithoutConfig(directory, once(archive));
+    await applyRootfsDiff(directory, rootfs, { owners: false });
+    assert.deepEqual(
+      (await readdir(join(rootfs, "data"))).filter((name) => /delete-me|sub|\.wh\./.test(name)),
+      [],
+    );
   });
 
   it("has its files as they were, whatever lay where ours lie", async () => {

@@ -6,11 +6,12 @@ import {
   importArchive,
   inspectArchive,
   inspectCheckpoint,
+  readArchive,
 } from "../../../src/checkpoint/index.js";
 import { MemoryStore, readBlob } from "../../../src/content/index.js";
 import { AbortedError, DeadlineExceededError, FailedPreconditionError, NotFoundError } from "../../../src/errors.js";
 import { parseSpec, type Spec } from "../../../src/oci/runtime-spec.js";
-import { readTar } from "../../../src/tar/tar.js";
+import { readTar, writeTar } from "../../../src/tar/tar.js";
 import { decodeAny } from "../../../src/typeurl.js";
 import { archiveBytes, archiveNames } from "../../fixtures/checkpoint-archives.js";
 
@@ -41,11 +42,15 @@ async function membersOf(store: MemoryStore, { rw }: ImportedCheckpoint): Promis
   assert.ok(rw);
   const members = new Map<string, string>();
   for await (const { name, type, body } of readTar(store.read(rw))) {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of body) chunks.push(chunk);
-    members.set(name, type === "file" ? Buffer.concat(chunks).toString() : type);
+    members.set(name, type === "file" ? (await collected(body)).toString() : type);
   }
   return members;
+}
+
+async function collected(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 async function countBlobs(store: MemoryStore): Promise<number> {
@@ -90,6 +95,25 @@ describe("a checkpoint archive", () => {
       assert.deepEqual(comparable(after), comparable(before));
     });
   }
+
+  it("has its list of deleted files heard, whoever wrote it", async () => {
+    async function* nameless(deleted: string) {
+      for await (const part of readArchive(() => bytesOf("podman-crun-zstd-stopped.tar.zst"))) {
+        if (part.kind === "directory") continue;
+        let body = await collected(part.body);
+        if (part.kind === "deleted-files") body = Buffer.from(JSON.stringify([deleted]));
+        if (part.kind === "spec") body = Buffer.from(JSON.stringify({ ...part.document, annotations: {} }));
+        yield { name: part.name, body };
+      }
+    }
+    const store = new MemoryStore();
+    const checkpoint = await importArchive(writeTar(nameless("/etc/motd")), store);
+    assert.equal(checkpoint.origin.engine, "containerd");
+    assert.ok((await membersOf(store, checkpoint)).has("etc/.wh.motd"));
+    // What says both ways what is gone could mean either.
+    const refused = importArchive(writeTar(nameless("/etc/.wh.motd")), new MemoryStore());
+    await assert.rejects(refused, { name: "FailedPreconditionError", message: /"etc\/\.wh\.motd"/ });
+  });
 
   it("of crun's says to runc what its mounts are, in files of the container's own", async () => {
     const { store, checkpoint } = await imported("podman-crun-gzip-volume.tar.gz");
