@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NamedCheckpoint } from "../../src/checkpoint/named/named-checkpoint.js";
+import { withCheckpointImage, withCheckpointRW, withCheckpointTask } from "../../src/checkpoint/plan.js";
 import { Client } from "../../src/client/client.js";
 import type { NamedCheckpoints } from "../../src/client/named-checkpoints/named-checkpoints.js";
 import {
   isAlreadyExists,
   isCheckpointInProgress,
+  isContainerdError,
   isFailedPrecondition,
   isInvalidArgument,
   isNotFound,
@@ -146,6 +148,33 @@ export function namedSuite(name: string, home: (typeof homes)[number], make: () 
       await assert.rejects(container.checkpoints.create("taken", { ...at, exit: true, onProgress }), isAlreadyExists);
       assert.equal((await task.status()).status, "running");
       assert.ok(!phases.includes("pause"), phases.join(" "));
+    });
+
+    it("can do without the base image, when its name is gone or another's by now", async () => {
+      if (home === "directories") return;
+      fresh();
+      const { container } = await bed.counting();
+      const { image } = await container.info();
+      const { target } = await bed.client.images.get(image);
+      await bed.client.images.create("kept", target);
+      try {
+        await bed.client.images.delete(image);
+        const hasHint = (reason: unknown) =>
+          isContainerdError(reason) && /Name the parts.*without withCheckpointImage/.test(reason.hint ?? "");
+        await assert.rejects(container.checkpoints.create("gone"), hasHint);
+        const gone = await container.checkpoints.create("gone", { options: [withCheckpointTask()] });
+        assert.deepEqual([gone.image.descriptor, gone.image.name], [undefined, image]);
+        assert.ok(gone.checkpoint?.task && gone.checkpoint.rw && gone.checkpoint.spec);
+        await bed.client.images.create(image, gone.checkpoint.target);
+        await assert.rejects(container.checkpoints.create("moved"), hasHint);
+        const moved = await container.checkpoints.create("moved", { options: [withCheckpointRW()] });
+        assert.ok(moved.checkpoint?.task);
+      } finally {
+        await bed.client.images.delete(image).catch(absent);
+        await bed.client.images.create(image, target);
+      }
+      const named = await container.checkpoints.create("named", { options: [withCheckpointImage()] });
+      assert.equal(named.image.descriptor?.digest, target.digest);
     });
 
     it("are called off until the moment they are there, and the task runs on", async () => {

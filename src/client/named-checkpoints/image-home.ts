@@ -130,11 +130,12 @@ function isBroken(reason: unknown): boolean {
   return broken.some((code) => isContainerdError(reason, code));
 }
 
-/** All that a container has, whichever parts the caller had something to say about. */
+/** All that a container has; where the caller named parts, the base image only when it is one of them. */
 function withAll({ image, snapshotKey }: ContainerRecord): CheckpointOption {
   return (plan) => {
+    const isNamed = [plan.image, plan.runtime, plan.task, plan.rw].some((part) => part !== undefined);
     plan.task = true;
-    plan.image ??= image !== "";
+    plan.image ??= !isNamed && image !== "";
     plan.rw ??= snapshotKey !== "";
     plan.runtime ??= true;
   };

@@ -30,7 +30,10 @@ export interface NamedCheckpointsCall extends CallOptions {
 export interface CreateNamedCheckpointOptions extends NamedCheckpointsCall, Omit<CheckpointCall, "operationId"> {
   /** Ends the task once its checkpoint is complete. Default: it runs on. */
   readonly exit?: boolean | undefined;
-  /** What else is to be said about it, as for `checkpoint`. */
+  /**
+   * What else is to be said about it, as for `checkpoint`. An image holds all in any case, but where parts are named the base image only
+   * when `withCheckpointImage()` is among them: so it is left out when its name is gone, or stands for another one.
+   */
   readonly options?: readonly CheckpointOption[] | undefined;
   /** From then on `prune` removes it, and so does the collector of containerd from 2.0 on when it is an image. */
   readonly expiresAt?: Date | undefined;
