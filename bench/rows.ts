@@ -7,6 +7,7 @@ import { checkpointMemory } from "./rows/checkpoint-memory.js";
 import { largeCheckpoint } from "./rows/large-checkpoint.js";
 import { largeStore } from "./rows/large-store.js";
 import { manyCheckpoints } from "./rows/many-checkpoints.js";
+import { profile } from "./rows/profile.js";
 import { read } from "./rows/read.js";
 import { smallBlobs } from "./rows/small-blobs.js";
 import { smallCalls } from "./rows/small-calls.js";
@@ -25,6 +26,7 @@ export const rows: readonly Row[] = [
   checkpointIdle,
   checkpointFiles,
   checkpointMemory,
+  profile,
   streaming,
   startUp,
   manyCheckpoints,
