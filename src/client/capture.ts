@@ -72,7 +72,9 @@ export async function capture(
     const { packRW, dump } = await dumpAndCaptureRW(services, plan, target, prepared, operation, (reason) => {
       cutOff = operation.call.signal?.aborted === true || isSilence(reason);
     });
-    if (!plan.exit) {
+    if (plan.exit) {
+      if (!criuEnds(plan)) await pause.require();
+    } else {
       operation.enter("resume");
       await pause.end();
     }

@@ -114,6 +114,7 @@ export class Container {
    * ```
    * @throws {AlreadyExistsError} when there is an image of that name
    * @throws {FailedPreconditionError} when the container is not in a state to be checkpointed, or criu refuses
+   * @throws {AbortedError} when somebody else resumed the task while it was captured
    * @throws {NotFoundError} when the container, or its base image that was asked for, is gone
    */
   async checkpoint(

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../call-options.js";
-import { isContainerdError } from "../errors.js";
+import { AbortedError, isContainerdError } from "../errors.js";
 import type { DaemonDumps } from "../guardian/daemon-dumps.js";
 import type { CheckpointTarget } from "./checkpoint-preflight.js";
 import type { Operation } from "./operation.js";
@@ -13,7 +13,17 @@ const RELEASE_MS = 60_000;
 
 /** The time a task stands still for a checkpoint. */
 export interface Pause {
-  /** Resolves when the task runs again. */
+  /**
+   * Sees that the task stands still yet, by a call of its own.
+   *
+   * @throws {AbortedError} when somebody else has resumed it
+   */
+  require(): Promise<void>;
+  /**
+   * Resolves when the task runs again.
+   *
+   * @throws {AbortedError} when somebody else had resumed it before
+   */
   end(): Promise<void>;
   /**
    * Resolves when nobody has to know of the pause any more, and the blob that was to be written after it is there.
@@ -44,7 +54,12 @@ export async function freeze(
   operation: Operation,
 ): Promise<Pause> {
   if (task === undefined || status !== "running") {
-    return { end: async () => {}, forget: async () => void (await blob?.write()), ms: () => 0 };
+    return {
+      require: async () => {},
+      end: async () => {},
+      forget: async () => void (await blob?.write()),
+      ms: () => 0,
+    };
   }
   const watch = await operation.watchPause(task, record, { blob: blob?.bytes, dumps });
   const pause = new TaskPause(services, task);
@@ -69,11 +84,20 @@ export async function freeze(
   watch.paused();
   const startedAt = performance.now();
   let endedAt: number | undefined;
+  const requireUnbroken = (broken: boolean) => {
+    if (!broken) return;
+    watch.requireInTime();
+    throw new AbortedError(`Cannot checkpoint container ${task.id}: somebody resumed it while it was captured`, {
+      hint: "Memory and files may not be of one instant. Try again.",
+    });
+  };
   return {
+    require: async () => requireUnbroken((await task.status({ signal })).status === "running"),
     end: async () => {
       if (endedAt !== undefined) return;
       await pause[Symbol.asyncDispose]();
       endedAt = performance.now();
+      requireUnbroken(pause.broken);
       await watch.resumed();
     },
     forget: () => watch.release({ timeoutMs: RELEASE_MS }),

@@ -31,6 +31,7 @@ export class TaskPause implements AsyncDisposable {
   readonly #services: Services;
   readonly #task: Task;
   #maybePaused = false;
+  #broken = false;
   #ending: Promise<void> | undefined;
 
   constructor(services: Services, task: Task) {
@@ -38,10 +39,16 @@ export class TaskPause implements AsyncDisposable {
     this.#task = task;
   }
 
+  /** Whether somebody else had resumed the task before it was to be resumed. */
+  get broken(): boolean {
+    return this.#broken;
+  }
+
   /** Pauses the task. When this fails, it may be paused all the same until it is disposed. */
   async begin({ signal, timeoutMs = FREEZE_MS }: CallOptions): Promise<void> {
     signal?.throwIfAborted();
     this.#maybePaused = true;
+    this.#broken = false;
     try {
       await this.#task.freeze({ timeoutMs });
     } catch (reason) {
@@ -62,26 +69,37 @@ export class TaskPause implements AsyncDisposable {
 
   async #end(): Promise<void> {
     if (!this.#maybePaused) return;
-    await resumeAtAllCosts(this.#services, this.#task);
+    this.#broken = (await resumeAtAllCosts(this.#services, this.#task)) === "ran";
     this.#maybePaused = false;
   }
 }
 
-/** Tries until the task runs, is gone, or a minute has passed. */
-async function resumeAtAllCosts(services: Services, { id, pid }: Task): Promise<void> {
-  const end = Date.now() + RESUME_MS;
-  const task = frozenTask(services, id, pid, () => ({ timeoutMs: Math.max(end - Date.now(), 1) }));
+/** Tries until the task runs, is gone, or a minute has passed. Resolves to `ran` when it surely was somebody else who resumed it. */
+async function resumeAtAllCosts(services: Services, { id, pid }: Task): Promise<"resumed" | "ran"> {
+  const end = performance.now() + RESUME_MS;
+  const task = frozenTask(services, id, pid, () => ({ timeoutMs: Math.max(end - performance.now(), 1) }));
+  let ran = false;
+  let unanswered = false;
+  const look = async () => {
+    const seen = await task.look();
+    ran ||= seen?.pid === pid && !seen.paused && seen.ended !== true;
+    return seen;
+  };
   for (let rest = 25; ; rest = Math.min(rest * 2, LONGEST_REST_MS)) {
     try {
       // Without looking first: every round trip would be part of the pause.
-      if ((await task.resume()) || (await thaw(task)) !== "split") return;
-      if (Date.now() + rest > end) {
+      if ((await task.resume()) || (await thaw({ ...task, look })) !== "split") {
+        return ran && !unanswered ? "ran" : "resumed";
+      }
+      if (performance.now() + rest > end) {
         throw new FailedPreconditionError(`Cannot resume container ${id}: the daemon neither resumes nor pauses it`, {
           hint: "criu was killed while it dumped. On the daemon's machine: containerd-client recover, or freeze and thaw its cgroup.",
         });
       }
     } catch (reason) {
-      if (!isUnanswered(reason) || Date.now() + rest > end) throw reason;
+      if (!isUnanswered(reason) || performance.now() + rest > end) throw reason;
+      // It may have been carried out.
+      unanswered = true;
     }
     await sleep(rest);
   }

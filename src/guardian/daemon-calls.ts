@@ -22,7 +22,7 @@ const PREFIX_BYTES = 5;
 const MOST_REPLY_BYTES = 1024 * 1024;
 
 /**
- * The three calls a guardian makes. They are written out by hand, because loading what the library makes calls with takes
+ * The few calls a guardian makes. They are written out by hand, because loading what the library makes calls with takes
  * three times as long as starting Node does.
  */
 export class DaemonCalls {
@@ -61,10 +61,21 @@ export class DaemonCalls {
     }
   }
 
+  /** Whether the pause still stands on the operation's lease: who takes the operation over ends it and takes it away. */
+  async stands({ namespace, intent }: WatchedPause, timeoutMs: number): Promise<boolean> {
+    try {
+      const reply = await this.#call("leases.v1.Leases/ListResources", namespace, text(1, intent.lease), timeoutMs);
+      return reply.includes(field(1, resourceOf(intent)));
+    } catch (reason) {
+      if (!(reason instanceof CallFailure) || reason.status === undefined) throw reason;
+      // A daemon that cannot tell must not keep the task frozen.
+      return reason.status !== NOT_FOUND;
+    }
+  }
+
   /** Takes the pause from the operation's lease. */
   async forget({ namespace, intent }: WatchedPause, timeoutMs: number): Promise<void> {
-    const resource = Buffer.concat([text(1, intent.id), text(2, intent.type)]);
-    const input = Buffer.concat([text(1, intent.lease), field(2, resource)]);
+    const input = Buffer.concat([text(1, intent.lease), field(2, resourceOf(intent))]);
     await this.#call("leases.v1.Leases/DeleteResource", namespace, input, timeoutMs);
   }
 
@@ -120,6 +131,10 @@ export class DaemonCalls {
 function failure(method: string, code: unknown, message: unknown): CallFailure {
   const said = typeof message === "string" ? message : "no answer";
   return new CallFailure(`${method}: ${said}`, UNANSWERED.includes(code) ? undefined : Number(code));
+}
+
+function resourceOf({ id, type }: WatchedPause["intent"]): Buffer {
+  return Buffer.concat([text(1, id), text(2, type)]);
 }
 
 // See https://protobuf.dev/programming-guides/encoding/

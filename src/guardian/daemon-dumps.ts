@@ -12,6 +12,8 @@ export interface DaemonDumps {
   readonly cgroup: string;
   /** When the first of them may have been made, in milliseconds since 1970. */
   readonly sinceMs: number;
+  /** When the last of them may have been made; what was made later is somebody else's. */
+  readonly untilMs?: number | undefined;
 }
 
 /** A directory in it. */
@@ -39,16 +41,20 @@ const NAME = /^ct(?:r)?d-checkpoint\d+$/;
  * Removes the memory that containerd had criu dump into its own temporary directory for a caller who went away: it takes the
  * directory away while criu still writes, and what comes later stays. A directory is known by its age, its mode and the cgroup of the
  * container in it. Waits for criu to come to an end there, for some seconds unless told otherwise; not for what is known to be another
- * container's.
+ * container's, and not once it is over.
  */
-export async function removeDaemonDumps(dumps: DaemonDumps, busyMs: number = BUSY_MS): Promise<RemovedDumps> {
+export async function removeDaemonDumps(
+  dumps: DaemonDumps,
+  { busyMs = BUSY_MS, over }: { readonly busyMs?: number | undefined; readonly over?: AbortSignal | undefined } = {},
+): Promise<RemovedDumps> {
   const removed: string[] = [];
-  const deadline = Date.now() + busyMs;
+  const deadline = performance.now() + busyMs;
   for (let pending = await youngDumps(dumps); ; await sleep(POLL_MS)) {
     // Before it is asked whose they are: what is quiet by then says so in full.
     const open = pending.length === 0 ? [] : await openFiles();
     const busy: Dump[] = [];
     for (const dump of pending) {
+      if (over?.aborted === true) break;
       const cgroups = await cgroupsIn(dump.here);
       const isOurs = cgroups !== undefined && names(cgroups, dumps.cgroup);
       if (!isOurs && cgroups !== undefined && isWhole(cgroups)) continue;
@@ -59,20 +65,22 @@ export async function removeDaemonDumps(dumps: DaemonDumps, busyMs: number = BUS
         removed.push(dump.path);
       }
     }
-    if (busy.length === 0 || Date.now() > deadline) return { removed, busy: busy.map(({ path }) => path) };
+    if (busy.length === 0 || over?.aborted === true || performance.now() > deadline)
+      return { removed, busy: busy.map(({ path }) => path) };
     pending = busy;
   }
 }
 
 /** The daemon's own directories that are not older. */
-async function youngDumps({ path, here, sinceMs }: DaemonDumps): Promise<Dump[]> {
+async function youngDumps({ path, here, sinceMs, untilMs = Number.POSITIVE_INFINITY }: DaemonDumps): Promise<Dump[]> {
   const young: Dump[] = [];
   for (const name of await readdir(here).catch(() => [])) {
     if (!NAME.test(name)) continue;
     const one = { path: join(path, name), here: join(here, name) };
     const found = await lstat(one.here).catch(() => undefined);
     if (found === undefined || !found.isDirectory() || found.uid !== 0 || (found.mode & OTHERS) !== 0) continue;
-    if (found.ctimeMs >= sinceMs - SAME_MS) young.push(one);
+    // Where the filesystem does not know when it was made, that is long ago.
+    if (found.ctimeMs >= sinceMs - SAME_MS && found.birthtimeMs <= untilMs) young.push(one);
   }
   return young;
 }

@@ -9,12 +9,16 @@ import { type FromGuardian, MessageReader, messageText, type ToGuardian, type Wa
 const CALL_MS = 10_000;
 // Who paused the task comes first: this long after its time is over.
 const GRACE_MS = 100;
+// What a dead process asked for has begun by then; what is begun later is somebody else's.
+const LATE_DUMP_MS = 2_000;
 
 interface Watch {
   readonly pause: WatchedPause;
   state: "idle" | "pausing" | "paused";
   timer: NodeJS.Timeout | undefined;
   ending: Promise<unknown> | undefined;
+  /** Who paused the task has resumed it. */
+  readonly over: AbortController;
 }
 
 const watches = new Map<number, Watch>();
@@ -26,22 +30,36 @@ function say(message: FromGuardian): void {
 
 function end(watch: Watch): Promise<unknown> {
   const daemon = calls;
-  if (daemon === undefined || watch.state === "idle") return Promise.resolve();
-  watch.ending ??= endAll(daemon, watch);
+  if (daemon === undefined) return Promise.resolve();
+  // Nothing was paused yet, but the word may be on the lease: who pauses the task later must not be taken for the one who died.
+  watch.ending ??= watch.state === "idle" ? forget(daemon, watch) : endAll(daemon, watch);
   return watch.ending;
 }
 
-async function endAll(daemon: DaemonCalls, { pause, state }: Watch): Promise<void> {
+async function forget(daemon: DaemonCalls, { pause, over }: Watch): Promise<void> {
+  if (over.signal.aborted) return;
+  await daemon.forget(pause, CALL_MS).catch(() => {
+    // Whoever recovers finds the task running, as a rule.
+  });
+}
+
+async function endAll(daemon: DaemonCalls, watch: Watch): Promise<void> {
+  const { pause, state, over } = watch;
+  const untilMs = Date.now() + LATE_DUMP_MS;
   const removeDumps = async (): Promise<void> => {
-    // What cannot be removed is left to whoever sweeps.
-    if (pause.dumps !== undefined) await removeDaemonDumps(pause.dumps).catch(() => {});
+    if (pause.dumps === undefined || over.signal.aborted) return;
+    try {
+      if (await daemon.stands(pause, CALL_MS))
+        await removeDaemonDumps({ ...pause.dumps, untilMs }, { over: over.signal });
+    } catch {
+      // What cannot be removed is left to whoever sweeps.
+    }
   };
-  await Promise.all([endPause(daemon, pause, state === "paused"), removeDumps()]);
+  const ending = endPause(daemon, pause, { certain: state === "paused", over: over.signal });
+  await Promise.all([ending, removeDumps()]);
   // A dump may have begun late, too.
   await removeDumps();
-  await daemon.forget(pause, CALL_MS).catch(() => {
-    // Whoever recovers finds the task running.
-  });
+  await forget(daemon, watch);
 }
 
 async function begin(at: number): Promise<void> {
@@ -62,7 +80,8 @@ function take(message: ToGuardian): void {
   }
   const { at } = message;
   if (message.kind === "watch") {
-    watches.set(at, { pause: message.pause, state: "idle", timer: undefined, ending: undefined });
+    const over = new AbortController();
+    watches.set(at, { pause: message.pause, state: "idle", timer: undefined, ending: undefined, over });
     void begin(at);
     return;
   }
@@ -90,11 +109,18 @@ function take(message: ToGuardian): void {
       void end(watch);
       break;
     case "done":
-      clearTimeout(watch.timer);
-      watches.delete(at);
-      say({ kind: "noted", at });
+      void dismiss(at, watch);
       break;
   }
+}
+
+/** Answers when nothing that was begun can reach the daemon any more: the task may be paused anew at once. */
+async function dismiss(at: number, watch: Watch): Promise<void> {
+  clearTimeout(watch.timer);
+  watches.delete(at);
+  watch.over.abort();
+  await Promise.allSettled([watch.ending]);
+  say({ kind: "noted", at });
 }
 
 async function finish(): Promise<void> {

@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
 import { type CheckpointOption, connect, withCheckpointTaskExit, withCheckpointWay } from "../../src/index.js";
+import { before } from "./before-call.js";
 
 /** What a process of its own is to do, and when it is to die of it. */
 export interface ChildWork {
@@ -18,12 +19,18 @@ export interface ChildWork {
   readonly dieIn?: string;
   readonly afterMs?: number;
   readonly signal?: "SIGKILL" | "SIGSTOP";
+  /** It kills itself instead of calling this method of the tasks. */
+  readonly dieBefore?: "Pause";
 }
 
 /** Run as a program of its own: does the work, says which phases it enters, and how it ended. */
 async function main(work: ChildWork): Promise<void> {
   const { address, namespace, id, ref, guardian, operationId, maxPausedMs, afterMs, signal = "SIGKILL" } = work;
-  const client = await connect({ address, namespace, guardian });
+  const client = await connect(
+    work.dieBefore === undefined
+      ? { address, namespace, guardian }
+      : { transport: before(address, work.dieBefore, () => process.kill(process.pid, "SIGKILL")), namespace, guardian },
+  );
   const die = (): unknown => process.kill(process.pid, signal);
   const onProgress = ({ phase, bytes }: { readonly phase: string; readonly bytes?: number }): void => {
     if (bytes !== undefined) return;

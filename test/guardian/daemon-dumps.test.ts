@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, open, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, open, readdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -28,8 +28,8 @@ describe("dumps in the daemon's temporary directory", { skip }, () => {
   });
   afterEach(() => rm(path, { recursive: true }));
 
-  const remove = (busyMs?: number, sinceMs = Date.now() - 500) =>
-    removeDaemonDumps({ path, here: path, cgroup: OURS, sinceMs }, busyMs);
+  const remove = (busyMs?: number, sinceMs = Date.now() - 500, untilMs?: number) =>
+    removeDaemonDumps({ path, here: path, cgroup: OURS, sinceMs, untilMs }, { busyMs });
   const dump = async (image: Buffer | undefined, name = `ctrd-checkpoint${100 + nth++}`) => {
     const directory = join(path, name);
     await mkdir(directory, { mode: 0o700 });
@@ -70,6 +70,13 @@ describe("dumps in the daemon's temporary directory", { skip }, () => {
     const [directory = ""] = await readdir(path);
     await utimes(join(path, directory, "cgroup.img"), 1000, 1000);
     assert.deepEqual(await remove(), { removed: [], busy: [] });
+  });
+
+  it("stay when they were begun after all that could be ours", async () => {
+    const directory = await dump(cgroupImage(OURS));
+    const { birthtimeMs } = await stat(directory);
+    assert.deepEqual(await remove(undefined, 0, birthtimeMs - 1), { removed: [], busy: [] });
+    assert.deepEqual(await remove(undefined, 0, birthtimeMs), { removed: [directory], busy: [] });
   });
 
   it("are removed when they are written to no more", async () => {

@@ -48,7 +48,8 @@ describe("a guardian whose daemon does not come back", { timeout: 20_000 }, () =
   const guard = (patience: Patience, isSeen = true) => {
     const freezer = isSeen ? ({ path, version: 2 } as const) : undefined;
     let over = false;
-    const ended = endPause({ look: silent, resume: silent }, pauseOf(freezer), true, patience).then(() => {
+    const calls = { look: silent, resume: silent, stands: silent };
+    const ended = endPause(calls, pauseOf(freezer), { certain: true, patience }).then(() => {
       over = true;
     });
     return { ended, isOver: () => over };
@@ -89,5 +90,87 @@ describe("a guardian whose daemon does not come back", { timeout: 20_000 }, () =
     await writeFile(path, "1\n");
     await guard({ ...LONG, eagerMs: 0, lateRestMs: 150, allMs: 400 }).ended;
     assert.ok(tries <= 4, `it tried ${tries} times`);
+  });
+});
+
+describe("a guardian whose pause is not to be ended any more", { timeout: 20_000 }, () => {
+  const pause: WatchedPause = {
+    namespace: "any",
+    containerId: "any",
+    pid: process.pid,
+    intent: { lease: "any", id: "any", type: "ingests" },
+  };
+  /** A daemon with a task; what stands on the lease is asked of `stands`. */
+  const daemon = (stands: () => Promise<boolean>) => {
+    const seen = { paused: true, looks: 0, resumes: 0 };
+    const calls = {
+      look: async () => {
+        seen.looks++;
+        return { pid: process.pid, paused: seen.paused };
+      },
+      resume: async () => {
+        seen.resumes++;
+        seen.paused = false;
+        return true;
+      },
+      stands,
+    };
+    return { seen, calls };
+  };
+
+  it("leaves the task paused when the lease does not speak of the pause", async () => {
+    const { seen, calls } = daemon(async () => false);
+    await endPause(calls, pause, { certain: false });
+    assert.equal(seen.resumes, 0);
+  });
+
+  it("resumes the task when it does", async () => {
+    const { seen, calls } = daemon(async () => true);
+    await endPause(calls, pause, { certain: true });
+    assert.equal(seen.resumes, 1);
+  });
+
+  it("leaves the next pause alone, which comes while it waits for a late one", async () => {
+    let taken = false;
+    const { seen, calls } = daemon(async () => !taken);
+    seen.paused = false;
+    const ended = endPause(calls, pause, { certain: false, patience: SHORT });
+    while (seen.looks < 3) await sleep(5);
+    taken = true;
+    seen.paused = true;
+    await ended;
+    assert.equal(seen.resumes, 0);
+  });
+
+  it("ends when it is told that the task runs, and leaves the next pause alone", async () => {
+    const { seen, calls } = daemon(async () => true);
+    seen.paused = false;
+    const over = new AbortController();
+    const ended = endPause(calls, pause, { certain: false, over: over.signal, patience: LONG });
+    while (seen.looks < 3) await sleep(5);
+    over.abort();
+    seen.paused = true;
+    await ended;
+    assert.equal(seen.resumes, 0);
+  });
+
+  it("does not count the hours by which a clock is set forward", async (test) => {
+    const now = Date.now.bind(Date);
+    let aheadMs = 0;
+    test.mock.method(Date, "now", () => now() + aheadMs);
+    const { seen, calls } = daemon(async () => true);
+    let answers = false;
+    const look = async () => {
+      seen.looks++;
+      if (!answers) throw new CallFailure("nobody there");
+      return { pid: process.pid, paused: seen.paused };
+    };
+    const ended = endPause({ ...calls, look }, pause, { certain: true, patience: SHORT });
+    while (seen.looks < 3) await sleep(5);
+    aheadMs = 48 * 60 * 60 * 1000;
+    while (seen.looks < 6) await sleep(5);
+    answers = true;
+    await ended;
+    assert.equal(seen.resumes, 1);
   });
 });

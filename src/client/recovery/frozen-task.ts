@@ -23,7 +23,11 @@ export function frozenTask(services: Services, containerId: string, pid: number,
       const reply = await orUndefined(services.rpc.unary(Tasks.method.get, { containerId }, call()));
       if (reply?.process === undefined) return undefined;
       const { status } = processStatus(reply.process);
-      return { pid: reply.process.pid, paused: status === "paused" || status === "pausing" };
+      return {
+        pid: reply.process.pid,
+        paused: status === "paused" || status === "pausing",
+        ended: status === "stopped",
+      };
     },
     resume: async () => {
       try {

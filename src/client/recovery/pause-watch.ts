@@ -38,6 +38,7 @@ export class PauseWatch {
   #guard: Guard | undefined;
   #timer: NodeJS.Timeout | undefined;
   #overrun: DeadlineExceededError | undefined;
+  #pausingSince: number | undefined;
   #guarded = false;
   #over = false;
 
@@ -83,6 +84,7 @@ export class PauseWatch {
   /** To be called right before the task is paused. */
   pausing(): void {
     const { maxPausedMs } = this.#options;
+    this.#pausingSince ??= performance.now();
     this.#guard?.pausing(maxPausedMs);
     this.#timer ??= setTimeout(() => this.#tooLong(), maxPausedMs);
   }
@@ -100,6 +102,17 @@ export class PauseWatch {
   async hold(): Promise<void> {
     clearTimeout(this.#timer);
     if (this.#guard !== undefined && !this.#over) this.#guarded &&= await this.#guard.hold();
+    this.#require();
+  }
+
+  /**
+   * To be called when the task was found running: that may have been the guardian, who comes after the time is over.
+   *
+   * @throws {DeadlineExceededError} when it is
+   */
+  requireInTime(): void {
+    const { maxPausedMs } = this.#options;
+    if (performance.now() - (this.#pausingSince ?? Number.NaN) >= maxPausedMs) this.#tooLong();
     this.#require();
   }
 
