@@ -5,14 +5,15 @@ import { DeadlineExceededError, InvalidArgumentError } from "./errors.js";
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**
- * How long a call may take, in milliseconds a timer can wait; `undefined` when as long as it needs.
+ * How long a call may take, in whole milliseconds a timer can wait; `undefined` when as long as it needs.
  *
  * @throws {InvalidArgumentError} when what the caller says is not a number
  */
 export function timeoutOf({ timeoutMs }: CallOptions): number | undefined {
   if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return undefined;
   if (Number.isNaN(timeoutMs)) throw new InvalidArgumentError("Cannot wait NaN ms: expected a number of milliseconds");
-  return Math.min(Math.max(timeoutMs, 0), LONGEST_MS);
+  // What travels as a header must be a whole number, and not every transport sees to that.
+  return Math.min(Math.max(Math.ceil(timeoutMs), 0), LONGEST_MS);
 }
 
 /** What is left of a call's time, each time it is asked: for a call that is made of several. */

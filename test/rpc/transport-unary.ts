@@ -39,6 +39,12 @@ export function unaryCases(bed: TransportBed): void {
       assert.equal(third?.headers["containerd-namespace"], "other");
     });
 
+    it("say whole milliseconds, whatever part of one they have", async () => {
+      const server = await serve(answerVersion);
+      await version(open(), { timeoutMs: 20_000.25 });
+      assert.match(String(server.calls[0]?.headers["grpc-timeout"]), /^\d+m$/);
+    });
+
     it("name nothing that would arrive as another name", async () => {
       const server = await serve(answerVersion);
       const rpc = open();
