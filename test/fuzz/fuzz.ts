@@ -6,18 +6,21 @@ import { repositoryRoot } from "../../lab/repository.js";
 import { archives, seeds } from "./archives.js";
 import { diffs } from "./diffs.js";
 import { generated } from "./generate.js";
+import { imports, wholeArchives } from "./imports.js";
 import type { Outcome } from "./outcome.js";
 
-/** Has a process of its own read, or unpack, generated and mutated archives until there were enough, or the time is over. */
-export async function fuzz(
-  program: "reader" | "extractor",
-  seed: number,
-  cases: number,
-  seconds: number,
-): Promise<Outcome> {
+/** Who looks at archives: one reads them, one unpacks them, one makes checkpoints of them. */
+export type Program = "reader" | "extractor" | "importer";
+
+/** Has a process of its own read, unpack or import generated and mutated archives until there were enough, or the time is over. */
+export async function fuzz(program: Program, seed: number, cases: number, seconds: number): Promise<Outcome> {
   const endsAt = performance.now() + seconds * 1000;
-  // Node.js lets what is young and dead grow to 48 MiB before it looks: what is measured shall be what is held.
-  const args = ["--max-semi-space-size=4", join(repositoryRoot(), `.build/test/fuzz/${program}.js`)];
+  // Node.js lets what is dead grow far before it looks: what is measured shall be what is held.
+  const args = [
+    "--max-semi-space-size=4",
+    "--max-old-space-size=56",
+    join(repositoryRoot(), `.build/test/fuzz/${program}.js`),
+  ];
   const reader = spawn(process.execPath, args, {
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -26,7 +29,7 @@ export async function fuzz(
   // What it died of shows in how it exits.
   reader.stdin.on("error", () => {});
   let count = 0;
-  for (const archive of generated(seed, program === "reader" ? archives(await seeds()) : diffs)) {
+  for (const archive of generated(seed, await arbitraryOf(program))) {
     if (count >= cases || performance.now() >= endsAt || reader.exitCode !== null) break;
     count += 1;
     const length = Buffer.alloc(4);
@@ -38,4 +41,9 @@ export async function fuzz(
   const [code, signal] = (await exited) as [number | null, string | null];
   if (code !== 0) throw new Error(`The reader died of ${signal ?? `exit status ${code}`}, seed ${seed}`);
   return JSON.parse(await said) as Outcome;
+}
+
+async function arbitraryOf(program: Program) {
+  if (program === "extractor") return diffs;
+  return program === "reader" ? archives(await seeds()) : imports(await wholeArchives());
 }

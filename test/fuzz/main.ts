@@ -10,6 +10,7 @@ const MOST_MIB = 128;
 const { values } = parseArgs({
   options: {
     cases: { type: "string", default: "120000" },
+    imports: { type: "string", default: "20000" },
     diffs: { type: "string", default: "100000" },
     listings: { type: "string", default: "20000" },
     seed: { type: "string" },
@@ -22,6 +23,7 @@ say(`seed ${seed}`);
 for (const [program, cases] of [
   ["reader", values.cases],
   ["extractor", values.diffs],
+  ["importer", values.imports],
 ] as const) {
   const outcome = await fuzz(program, seed, Number(cases), Number.POSITIVE_INFINITY);
   say(`${program}: ${JSON.stringify(outcome, undefined, 1)}`);

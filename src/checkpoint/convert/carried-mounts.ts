@@ -62,10 +62,10 @@ export function carryMounts(
     const { destination } = mount;
     const wanted = Object.hasOwn(allowed, destination) ? allowed[destination] : undefined;
     if (!isBind(mount)) {
-      if (wanted === true || ordinaryTypes.has(mount.type ?? "")) return mount;
+      if (wanted === true || ordinaryTypes.has(mount.type ?? "")) return plain(mount);
       throw refusal(destination, `it is a filesystem of type ${JSON.stringify(mount.type ?? "")}`, "true");
     }
-    if (wanted !== undefined) return { ...mount, source: wanted === true ? (mount.source ?? "") : wanted };
+    if (wanted !== undefined) return { ...plain(mount), source: wanted === true ? (mount.source ?? "") : wanted };
     const own = ownFile(mount, facts, String(carried.length), notes);
     carried.push(own);
     // How mounts spread, and who owns what in them, was agreed with the old host.
@@ -73,6 +73,16 @@ export function carryMounts(
     return { destination, type: "bind", source: ownSource(own.name), options };
   });
   return { mounts: mended, carried };
+}
+
+/** A mount without what else its spec says of it, such as whose ids are whose in it. */
+function plain({ destination, type, source, options }: SpecMount): SpecMount {
+  return {
+    destination,
+    ...(type === undefined ? {} : { type }),
+    ...(source === undefined ? {} : { source }),
+    ...(options === undefined ? {} : { options }),
+  };
 }
 
 function ownFile({ destination }: SpecMount, facts: BindFacts, name: string, notes: ImportNotes): CarriedMount {

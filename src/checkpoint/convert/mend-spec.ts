@@ -1,9 +1,10 @@
 import { FailedPreconditionError } from "../../errors.js";
-import { parseSpec, type Spec } from "../../oci/runtime-spec.js";
+import type { Spec } from "../../oci/runtime-spec.js";
 import { CRIU_CONFIG_ANNOTATION } from "../criu-config.js";
 import { ordinaryCapabilities } from "./capabilities.js";
 import { type BindFacts, type CarriedMount, carryMounts } from "./carried-mounts.js";
 import type { DumpFacts } from "./dump-facts.js";
+import { parseForeignSpec } from "./foreign-spec.js";
 import { requireHidden } from "./hidden-place.js";
 import { keysToMap, type MountKeys } from "./mount-keys.js";
 import { mendNamespaces } from "./namespaces.js";
@@ -38,7 +39,7 @@ export function mendSpec(
   policy: ForeignSpecPolicy,
   notes: ImportNotes,
 ): MendedSpec {
-  const spec = parseSpec(document);
+  const spec = parseForeignSpec(document);
   checkCapabilities(dump, policy);
   requireHidden(dump);
   for (const field of Object.keys(spec)) {

@@ -4,7 +4,7 @@ import { capabilitiesOf } from "../../../src/checkpoint/convert/capabilities.js"
 import type { DumpFacts, DumpMount } from "../../../src/checkpoint/convert/dump-facts.js";
 import { mendSpec } from "../../../src/checkpoint/convert/mend-spec.js";
 import { type ForeignSpecPolicy, ImportNotes } from "../../../src/checkpoint/convert/policy.js";
-import { FailedPreconditionError } from "../../../src/errors.js";
+import { FailedPreconditionError, InvalidArgumentError } from "../../../src/errors.js";
 import { encodeSpec, type Spec } from "../../../src/oci/runtime-spec.js";
 
 const mount = (path: string, more: Partial<DumpMount> = {}): DumpMount => {
@@ -89,6 +89,38 @@ describe("a spec from elsewhere", () => {
     assert.deepEqual(allowed.spec.annotations, { "run.oci.x": "y" });
     assert.deepEqual(allowed.spec.process?.capabilities?.bounding, ["CAP_CHOWN", "CAP_SYS_ADMIN"]);
     assert.equal(allowed.spec.linux?.seccomp?.["listenerPath"], "/run/evil.sock");
+  });
+
+  it("is refused where a runtime would see in it what is not seen here, or something is not what it should be", () => {
+    const bad = (message: RegExp, change: (from: Spec) => unknown) => {
+      const from = spec();
+      change(from);
+      assert.throws(
+        () => mend(from),
+        (reason) => reason instanceof InvalidArgumentError && message.test(reason.message),
+      );
+    };
+    const host = { destination: "/x", type: "tmpfs", Type: "bind", Source: "/", Options: ["rbind"] };
+    bad(/"Options", which can be taken for "options"/, (from) => from.mounts?.push(host));
+    bad(/"Path", which can be taken for "path"/, ({ linux }) =>
+      linux?.namespaces?.splice(0, 1, Object.assign({ type: "mount" as const }, { Path: "/proc/1/ns/mnt" })),
+    );
+    bad(/"ListenerPath"/, ({ linux }) => Object.assign(linux ?? {}, { seccomp: { ListenerPath: "/run/evil.sock" } }));
+    bad(/"HOOKS"/, (from) => Object.assign(from, { HOOKS: {} }));
+    bad(/effective to be a list/, ({ process }) =>
+      Object.assign(process?.capabilities ?? {}, { effective: "CAP_SYS_ADMIN" }),
+    );
+    for (const [field, value] of Object.entries({ terminal: 1, oomScoreAdj: "-1", capabilities: [] })) {
+      bad(new RegExp(field), ({ process }) => Object.assign(process ?? {}, { [field]: value }));
+    }
+    const linux = { sysctl: { a: 1 }, seccomp: [], maskedPaths: [1], uidMappings: {}, devices: [{}], resources: [] };
+    for (const [field, value] of Object.entries(linux)) {
+      bad(/runtime spec/, (from) => Object.assign(from.linux ?? {}, { [field]: value }));
+    }
+    bad(/destination to be a string, got nothing/, (from) => Object.assign(from, { mounts: [{ type: "proc" }] }));
+    const empty = { ...spec(), annotations: null, hooks: null } as unknown as Spec;
+    Object.assign(empty.linux ?? {}, { devices: null, seccomp: null, resources: { devices: null }, sysctl: null });
+    assert.deepEqual(mend(empty).spec.annotations, {});
   });
 
   it("is refused where its processes hold more than is allowed: criu would give it to them", () => {
