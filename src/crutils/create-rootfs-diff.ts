@@ -49,11 +49,17 @@ export interface CreatedRootfsDiff {
 export async function createRootfsDiff(source: RootfsDiffSource, destination: string): Promise<CreatedRootfsDiff> {
   checkSystem(`create ${ROOTFS_DIFF}`);
   const tree = new DirectoryTree("upperdir" in source ? source.upperdir : source.mountPoint);
-  const { nodes, deleted, sockets } = await during(`find what is changed in ${tree.directory}`, () =>
-    find(source, tree),
-  );
+  const {
+    nodes,
+    deleted,
+    sockets,
+    unkept: others = [],
+  } = await during(`find what is changed in ${tree.directory}`, () => find(source, tree));
   const gone = goneFor(deleted, nodes);
-  const unkept = sockets.map((path): Unkept => ({ path, what: "socket", reason: "nothing can keep it" }));
+  const unkept = [
+    ...sockets.map((path): Unkept => ({ path, what: "socket", reason: "nothing can keep it" })),
+    ...others,
+  ];
   const written: string[] = [];
   try {
     if (nodes.size > 0) {

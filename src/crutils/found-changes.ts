@@ -1,4 +1,5 @@
 import type { Surveyed } from "../tree/survey.js";
+import type { Unkept } from "./unkept.js";
 
 /** Changes of a root filesystem, found. */
 export interface FoundChanges {
@@ -8,4 +9,6 @@ export interface FoundChanges {
   readonly deleted: readonly string[];
   /** What cannot be kept. */
   readonly sockets: readonly string[];
+  /** What else cannot be kept. */
+  readonly unkept?: readonly Unkept[];
 }

@@ -3,7 +3,7 @@ export interface Unkept {
   /** Its path below the root. */
   readonly path: string;
   /** What it is that was not kept; a socket is not kept at all, and means nothing without who listens on it. */
-  readonly what: "owner" | "mode" | "xattrs" | "time" | "socket";
+  readonly what: "owner" | "mode" | "xattrs" | "time" | "names" | "socket";
   /** Why. */
   readonly reason: string;
 }

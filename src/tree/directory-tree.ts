@@ -77,16 +77,22 @@ export class DirectoryTree extends Tree {
     }
   }
 
-  async entries(path: string): Promise<ReadonlyMap<string, TreeNode>> {
+  /** @param leaveOut told of what has a name that is no text, which is an error otherwise. */
+  async entries(path: string, leaveOut?: (node: TreeNode) => void): Promise<ReadonlyMap<string, TreeNode>> {
     using held = this.#hold(path);
     const fd = openSync(held.path, DIRECTORY);
     const found = new Map<string, TreeNode>();
     try {
       for (const name of readdirSync(`/proc/self/fd/${fd}`).sort(byName)) {
         if (name.includes("\uFFFD")) {
+          if (leaveOut !== undefined) continue;
           throw new NotImplementedError(`Cannot list ${this.directory}/${path}: the name ${name} is not UTF-8`);
         }
         found.set(name, nodeAt(`/proc/self/fd/${fd}/${name}`, this.#copiedAtNs));
+      }
+      for (const name of leaveOut === undefined ? [] : readdirSync(`/proc/self/fd/${fd}`, { encoding: "buffer" })) {
+        const odd = Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name]);
+        if (name.toString().includes("\uFFFD")) leaveOut?.(nodeAt(odd, this.#copiedAtNs));
       }
     } finally {
       closeSync(fd);
@@ -100,6 +106,11 @@ export class DirectoryTree extends Tree {
 
   xattrs(): Promise<ReadonlyMap<string, Xattrs>> {
     return readXattrs(this.directory);
+  }
+
+  /** Those of what is at these paths. */
+  xattrsOf(paths: Iterable<string>): Promise<ReadonlyMap<string, Xattrs>> {
+    return readXattrs(this.directory, { only: paths });
   }
 
   /** Those too with which an overlay marks what is in its upper directory. */
@@ -216,7 +227,7 @@ export class DirectoryTree extends Tree {
   }
 }
 
-function nodeAt(path: string, copiedAtNs: bigint): TreeNode {
+function nodeAt(path: string | Buffer, copiedAtNs: bigint): TreeNode {
   const stat = lstatSync(path, { bigint: true });
   return nodeFromStat(stat, stat.isSymbolicLink() ? readlinkSync(path) : undefined, copiedAtNs);
 }

@@ -10,25 +10,25 @@ import { cleanPath } from "./tree-path.js";
 // What belongs to this machine and not to the files is left out: labels of its security modules, marks of its overlays.
 const wanted = ["user.*", "trusted.*", "security.capability"].map((name) => `--xattrs-include=${name}`);
 const SELECTION = ["--xattrs", ...wanted];
+const LISTED = ["--no-recursion", "--null", "--verbatim-files-from", "--files-from=-"];
 const WITHOUT_MARKS = "--xattrs-exclude=trusted.overlay.*";
 
 /**
- * The extended attributes of all files in a directory; of a file with several names by one of them. Node.js has no calls for
+ * The extended attributes of all files in a directory, or of those at some paths; of a file with several names by one of them. Node.js has no calls for
  * them: GNU tar tells them.
  *
  * @throws {NotImplementedError} when there is no GNU tar
  */
 export async function readXattrs(
   directory: string,
-  { marks = false }: { readonly marks?: boolean } = {},
+  { marks = false, only }: { readonly marks?: boolean; readonly only?: Iterable<string> } = {},
 ): Promise<ReadonlyMap<string, Xattrs>> {
   const found = new Map<string, Xattrs>();
   const selection = marks ? SELECTION : [...SELECTION, WITHOUT_MARKS];
-  const names = await namesWithXattrs(directory, selection);
+  const asked = only && [...only].map((path) => Buffer.from(path === "" ? "." : `./${path}`));
+  const names = asked?.length === 0 ? [] : await namesWithXattrs(directory, selection, asked);
   if (names.length === 0) return found;
-  const list = Buffer.concat(names.flatMap((name) => [name, Buffer.of(0)]));
-  const only = ["--no-recursion", "--null", "--verbatim-files-from", "--files-from=-", "--file=-"];
-  await using tar = startTar(directory, [...selection, ...only], list);
+  await using tar = startTar(directory, [...selection, ...LISTED, "--file=-"], listOf(names));
   for await (const { name, xattrs } of readTar(tar.stdout))
     if (xattrs !== undefined) found.set(cleanPath(name), xattrs);
   await tar.ended();
@@ -36,7 +36,11 @@ export async function readXattrs(
 }
 
 /** It marks them when it tells what it does; and what goes nowhere it does not even read. */
-async function namesWithXattrs(directory: string, selection: readonly string[]): Promise<Buffer[]> {
+async function namesWithXattrs(
+  directory: string,
+  selection: readonly string[],
+  only: readonly Buffer[] | undefined,
+): Promise<Buffer[]> {
   const telling = [
     "--verbose",
     "--verbose",
@@ -44,9 +48,9 @@ async function namesWithXattrs(directory: string, selection: readonly string[]):
     "--full-time",
     "--quoting-style=escape",
     "--file=/dev/null",
-    ".",
   ];
-  await using tar = startTar(directory, [...selection, ...telling]);
+  const what = only === undefined ? ["."] : LISTED;
+  await using tar = startTar(directory, [...selection, ...telling, ...what], only && listOf(only));
   const names: Buffer[] = [];
   for await (const line of createInterface({ input: tar.stdout })) {
     const [, name] = /^[-dpcb].{9}\* .*? (\.\/.*)$/.exec(line) ?? [];
@@ -54,6 +58,10 @@ async function namesWithXattrs(directory: string, selection: readonly string[]):
   }
   await tar.ended();
   return names;
+}
+
+function listOf(names: readonly Buffer[]): Buffer {
+  return Buffer.concat(names.flatMap((name) => [name, Buffer.of(0)]));
 }
 
 interface Tar extends AsyncDisposable {

@@ -15,24 +15,36 @@ export async function survey(
   known?: ReadonlyMap<string, Xattrs>,
 ): Promise<ReadonlyMap<string, Surveyed>> {
   const xattrs = known ?? (await tree.xattrs());
-  const found = new Map<string, Surveyed>();
-  const names = new Map<string, string[]>();
+  const found = new Map<string, TreeNode>();
   const visit = async (path: string, node: TreeNode): Promise<void> => {
     if (node.type === "socket") {
       leaveOut(path);
       return;
     }
+    found.set(path, node);
+    if (node.type !== "directory") return;
+    for (const [name, child] of await tree.entries(path)) await visit(joinPath(path, name), child);
+  };
+  const root = await tree.stat("");
+  if (root !== undefined) await visit("", root);
+  return surveyed(found, xattrs);
+}
+
+/** Brings together what was found of files with several names. */
+export function surveyed(
+  nodes: ReadonlyMap<string, TreeNode>,
+  xattrs: ReadonlyMap<string, Xattrs>,
+): ReadonlyMap<string, Surveyed> {
+  const found = new Map<string, Surveyed>();
+  const names = new Map<string, string[]>();
+  for (const [path, node] of nodes) {
     const shared: string[] = node.links > 1 ? (names.get(node.inode) ?? []) : [];
     if (node.links > 1) {
       shared.push(path);
       names.set(node.inode, shared);
     }
     found.set(path, { ...node, xattrs: xattrs.get(path), names: shared });
-    if (node.type !== "directory") return;
-    for (const [name, child] of await tree.entries(path)) await visit(joinPath(path, name), child);
-  };
-  const root = await tree.stat("");
-  if (root !== undefined) await visit("", root);
+  }
   for (const shared of names.values()) shareXattrs(found, shared);
   return found;
 }

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { chmodSync, closeSync, createWriteStream, fstatSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -27,7 +28,7 @@ interface Target {
 /**
  * Sets extended attributes: GNU tar gives them to empty files, and GNU cp from there. Tells of the paths where that cannot be done.
  *
- * @param near where a directory can be made for a moment.
+ * @param near where a directory can be made for a moment; where not, it is made among the temporary files.
  * @param all attributes by path.
  * @param open says where a path is, by a descriptor.
  */
@@ -80,26 +81,33 @@ function typeOf(fd: number): Target["type"] | undefined {
 
 /** Resolves to why it failed, for all of them or for one; those that are files take it all at once. */
 async function setAll(near: string, targets: readonly Target[]): Promise<Error | undefined> {
-  // On the same file system: another may not take them.
-  const models = await mkdtemp(`${near}.xattrs-`);
   try {
+    await using models = await makeModels(near);
     const members = targets.map(({ fd, type, xattrs }): TarFile => ({ name: String(fd), type, xattrs, mode: 0o700 }));
-    const archive = join(models, "models.tar");
+    const archive = join(models.path, "models.tar");
     await pipeline(Readable.from(writeTar(members)), createWriteStream(archive));
-    await done("tar", ["--extract", "--xattrs", "--xattrs-include=*", "--directory", models, "--file", archive]);
+    await done("tar", ["--extract", "--xattrs", "--xattrs-include=*", "--directory", models.path, "--file", archive]);
     const descriptors = `/proc/${process.pid}/fd`;
     const copy = ["--attributes-only", "--preserve=xattr"];
-    const files = targets.filter(({ type }) => type === "file").map(({ fd }) => join(models, String(fd)));
+    const files = targets.filter(({ type }) => type === "file").map(({ fd }) => join(models.path, String(fd)));
     if (files.length > 0) await done("cp", [...copy, "--target-directory", descriptors, ...files]);
     for (const { fd, type } of targets) {
-      if (type === "directory") await done("cp", [...copy, "-rT", join(models, String(fd)), `${descriptors}/${fd}/.`]);
+      const model = join(models.path, String(fd));
+      if (type === "directory") await done("cp", [...copy, "-rT", model, `${descriptors}/${fd}/.`]);
     }
     return undefined;
   } catch (reason) {
     return reason instanceof Error ? reason : new Error(String(reason));
-  } finally {
-    await rm(models, { recursive: true, force: true });
   }
+}
+
+async function makeModels(near: string): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(`${near}.xattrs-`).catch((reason: NodeJS.ErrnoException) => {
+    // On another file system, which may not take them: better than nothing.
+    if (reason.code === "EACCES" || reason.code === "EROFS") return mkdtemp(join(tmpdir(), "xattrs-"));
+    throw reason;
+  });
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
 /** GNU tar warns and goes on where a file system takes none. */

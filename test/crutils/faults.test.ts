@@ -18,7 +18,6 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { repositoryRoot } from "../../lab/repository.js";
 import {
   applyRootfsDiff,
   createFileWithLabel,
@@ -54,6 +53,8 @@ describe("where crutils is at fault", { skip: process.platform !== "linux" }, ()
       found.push(`${type} ${name}`);
     return found;
   };
+  /** A name in Latin-1. */
+  const odd = (path: string) => Buffer.concat([Buffer.from(at(path)), Buffer.of(0xe9)]);
   const deleted = () => JSON.parse(readFileSync(join(archive, "deleted.files"), "utf8")) as unknown;
 
   beforeEach(() => {
@@ -259,6 +260,70 @@ describe("where crutils is at fault", { skip: process.platform !== "linux" }, ()
     await assert.rejects(createFileWithLabel(archive, "../x", label), { name: "InvalidArgumentError" });
   });
 
+  it("of what was not listed nothing has to be readable, or called something in UTF-8", async (context) => {
+    file("now/data/f");
+    linkSync(at("now/data/f"), at("now/again"));
+    writeFileSync(odd("now/caf"), "");
+    mkdirSync(at("now/theirs"), { mode: 0o700 });
+    file("now/theirs/x");
+    const changes = changed("C /data/f");
+    const packed = { includeFiles: ["rootfs-diff.tar"], unkept: [] };
+    assert.deepEqual(await createRootfsDiff({ mountPoint: at("now"), changes }, archive), packed);
+    assert.deepEqual(await names(), ["file again", "link data/f"]);
+    mkdirSync(at("now/odd"));
+    linkSync(at("now/data/f"), odd("now/odd/caf"));
+    const listed = changed("C /data/f", "A /odd");
+    await assert.rejects(createRootfsDiff({ mountPoint: at("now"), changes: listed }, archive), {
+      name: "NotImplementedError",
+      message: /odd.* is not UTF-8/,
+    });
+    await assert.rejects(createRootfsDiff({ mountPoint: at("now"), changes }, archive), {
+      name: "NotImplementedError",
+      message: /odd: a further name of a changed file/,
+    });
+    rmSync(odd("now/odd/caf"));
+    if (!isRoot) return context.skip("the rest takes root");
+    for (const path of [room, archive]) chownSync(path, 65534, 65534);
+    const byThem = JSON.parse(
+      await byNobody("createRootfsDiff", [{ mountPoint: at("now"), changes }, archive]),
+    ) as unknown;
+    assert.deepEqual(byThem, packed);
+    linkSync(at("now/data/f"), at("now/theirs/third"));
+    const told = await byNobody("createRootfsDiff", [{ mountPoint: at("now"), changes }, archive]);
+    const { unkept } = JSON.parse(told) as { unkept: { path: string; what: string; reason: string }[] };
+    assert.deepEqual(
+      unkept.map(({ path, what }) => [path, what]),
+      [["data/f", "names"]],
+    );
+    assert.match(unkept[0]?.reason ?? "", /"\/theirs" cannot be looked into/);
+  });
+
+  it("attributes that cannot be set are told, and the rest is applied", { skip: !isRoot }, async () => {
+    const owned = [
+      ["uid", "65534"],
+      ["gid", "65534"],
+    ] as const;
+    const body = Buffer.from("x");
+    const members = [
+      { name: "data/one", body, pax: [...owned, ["SCHILY.xattr.user.x", "y"]] as const },
+      { name: "data/two", body, pax: owned },
+    ];
+    writeFileSync(join(archive, "rootfs-diff.tar"), rawTar(members), { mode: 0o644 });
+    chmodSync(room, 0o755);
+    for (const path of [rootfs, at("rootfs/data")]) chownSync(path, 65534, 65534);
+    for (const path of [room, archive]) chmodSync(path, 0o755);
+    const applied = await byNobody("applyRootfsDiff", [archive, rootfs]);
+    assert.deepEqual(JSON.parse(applied), { members: 2, unkept: [] });
+    const nowhere = await byNobody("applyRootfsDiff", [archive, rootfs], { TMPDIR: at("nowhere") });
+    const { unkept } = JSON.parse(nowhere) as { unkept: { path: string; what: string }[] };
+    assert.deepEqual(
+      unkept.map(({ path, what }) => [path, what]),
+      [["data/one", "xattrs"]],
+    );
+    assert.equal(readFileSync(join(rootfs, "data/two"), "utf8"), "x");
+    assert.deepEqual(readdirSync(archive), ["rootfs-diff.tar"]);
+  });
+
   it("who is not root is told what he could not keep", { skip: !isRoot }, async () => {
     const members = [
       {
@@ -281,12 +346,7 @@ describe("where crutils is at fault", { skip: process.platform !== "linux" }, ()
     ];
     writeFileSync(join(archive, "rootfs-diff.tar"), rawTar(members), { mode: 0o644 });
     for (const path of [room, archive, rootfs, at("rootfs/data")]) chownSync(path, 65534, 65534);
-    const program = `const { applyRootfsDiff } = await import(${JSON.stringify(join(repositoryRoot(), "dist/crutils/index.js"))});
-      console.log(JSON.stringify(await applyRootfsDiff(${JSON.stringify(archive)}, ${JSON.stringify(rootfs)})));`;
-    const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], {
-      uid: 65534,
-      gid: 65534,
-    });
+    const stdout = await byNobody("applyRootfsDiff", [archive, rootfs]);
     const { members: count, unkept } = JSON.parse(stdout) as {
       members: number;
       unkept: { path: string; what: string }[];
@@ -299,6 +359,19 @@ describe("where crutils is at fault", { skip: process.platform !== "linux" }, ()
     assert.equal(lstatSync(join(rootfs, "data/theirs")).uid, 65534);
   });
 });
+
+/** Calls one of the functions as somebody who is not root; what comes of it as JSON. */
+async function byNobody(
+  name: "applyRootfsDiff" | "createRootfsDiff",
+  args: readonly unknown[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<string> {
+  const module = new URL("../../src/crutils/index.js", import.meta.url).href;
+  const program = `const crutils = await import(${JSON.stringify(module)});
+    console.log(JSON.stringify(await crutils.${name}(...${JSON.stringify(args)})));`;
+  const nobody = { uid: 65534, gid: 65534, env: { ...process.env, ...env } };
+  return (await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], nobody)).stdout;
+}
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
