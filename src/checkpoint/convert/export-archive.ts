@@ -7,7 +7,7 @@ import type { JsonObject } from "../../oci/json.js";
 import { compress } from "../../tar/compress.js";
 import type { Compression } from "../../tar/decompress.js";
 import { type TarFile, type TarStreamFile, writeTar } from "../../tar/tar.js";
-import { limitsOf, type WholeLimits } from "../archive/limits.js";
+import { type ArchiveLimits, limitsOf, type WholeLimits } from "../archive/limits.js";
 import { type Checkpoint, checkpointName } from "../document.js";
 import { textIn } from "../inspect/loose-json.js";
 import type { TarMember } from "../tar-members.js";
@@ -21,8 +21,8 @@ import { type ExportedName, podmanDocuments } from "./podman-documents.js";
 /** An engine that restores from archives. */
 export type ArchiveEngine = "podman" | "cri-o" | "containerd-cri";
 
-/** How an archive is made. */
-export interface ExportArchiveOptions extends CallOptions {
+/** How an archive is made. The limits are those of the layers that are read for it; how well these are packed has none of its own. */
+export interface ExportArchiveOptions extends CallOptions, ArchiveLimits {
   /** Who is to restore from it. */
   readonly engine: ArchiveEngine;
   /** How it is packed; not at all when absent. CRI-O and containerd's CRI take it only so. */
@@ -60,6 +60,7 @@ const isId = /^[0-9a-f]{64}$/;
  * @throws {InvalidArgumentError} when the engine does not take it packed, or a name or runtime cannot be chosen; before the first byte
  * @throws {NotFoundError} when a part, or the base image, is not in the provider
  * @throws {DataLossError} when content is damaged
+ * @throws {ResourceExhaustedError} when a layer passes a limit
  */
 export async function* exportArchive(
   checkpoint: Checkpoint,
@@ -82,7 +83,8 @@ export async function* exportArchive(
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(lease === undefined ? {} : { lease }),
   };
-  const limits = limitsOf({});
+  // The store vouches for what it holds: how much is read is bounded, not how well it was packed.
+  const limits = limitsOf({ ...options, maxRatio: options.maxRatio ?? Number.POSITIVE_INFINITY });
   const exported = await readExported(checkpoint, provider, options.baseImage, limits, call);
   const isSame = exported.documents !== undefined && checkpoint.origin.engine === mainEngines[engine];
   if (isSame) requireAsItWas(checkpoint, await originalDocument(exported, "config.dump", limits), options);

@@ -17,6 +17,7 @@ import { MemoryStore } from "../../../src/content/index.js";
 import { applyRootfsDiff, importCheckpointWithoutConfig } from "../../../src/crutils/index.js";
 import { FailedPreconditionError, InvalidArgumentError, NotImplementedError } from "../../../src/errors.js";
 import { digestOf } from "../../../src/oci/digest.js";
+import { compress } from "../../../src/tar/compress.js";
 import { type TarFile, writeTar } from "../../../src/tar/tar.js";
 import { archiveBytes } from "../../fixtures/checkpoint-archives.js";
 
@@ -194,6 +195,26 @@ describe("an archive that was imported", () => {
       (await readdir(join(rootfs, "data"))).filter((name) => /delete-me|sub|\.wh\./.test(name)),
       [],
     );
+  });
+
+  it("has files that are packed however well, within the limits", async () => {
+    const { store, checkpoint } = await imported(archiveBytes("podman-crun-none-nochanges.tar"));
+    async function* zeros() {
+      for (let at = 0; at < 80; at += 1) yield Buffer.alloc(2 ** 20);
+    }
+    const layer = await bytesOf(compress(writeTar([{ name: "zeros", size: 80 * 2 ** 20, body: zeros }]), "gzip"));
+    const { digest, size } = { digest: digestOf(layer), size: layer.length };
+    await store.put("zeros", layer, { expected: digest });
+    const rw = { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", digest, size };
+    const sized = async (options: Partial<ExportArchiveOptions>) => {
+      let length = 0;
+      const chunks = exportArchive({ ...checkpoint, rw }, store, { engine: "podman", ...options });
+      for await (const chunk of chunks) length += chunk.length;
+      return length;
+    };
+    assert.ok((await sized({})) > 80 * 2 ** 20);
+    await assert.rejects(sized({ maxBytes: 2 ** 20 }), { name: "ResourceExhaustedError" });
+    await assert.rejects(sized({ maxRatio: 200 }), { name: "ResourceExhaustedError", message: /200 times/ });
   });
 
   it("has its files as they were, whatever lay where ours lie", async () => {
