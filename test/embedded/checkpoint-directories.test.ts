@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
 import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
@@ -105,6 +106,21 @@ describe("directories of checkpoints", {
     assert.equal((await container.checkpoints.get("docker", { checkpointDir })).name, "docker");
   });
 
+  it("take no name away from Docker, which has an empty directory while it dumps", async () => {
+    await begin();
+    const path = join(checkpointDir, "dockers");
+    const onProgress = ({ phase }: { readonly phase: string }) => {
+      if (phase === "register") mkdirSync(path);
+    };
+    await assert.rejects(
+      container.checkpoints.create("dockers", { checkpointDir, exit: true, onProgress }),
+      isAlreadyExists,
+    );
+    assert.deepEqual(await readdir(path), []);
+    assert.deepEqual((await readdir(checkpointDir)).sort(), ["dockers", "ours"]);
+    assert.equal((await (await container.task()).status()).status, "running");
+  });
+
   it("lose one at a time, and nothing that is no checkpoint", async () => {
     await begin();
     await docker("docker", whole);
@@ -168,6 +184,36 @@ describe("directories of checkpoints", {
       const { gone } = await checkpoints.prune({ checkpointDir, keepLast: 0 });
       assert.equal(gone.length, client === moby ? 2 : 0, client.namespace);
     }
+  });
+
+  it("that cannot go keep no others from being pruned, and are told of", async () => {
+    await begin();
+    const id = "b".repeat(64);
+    checkpointDir = join(bed.path(), "containers", id, "checkpoints");
+    await mkdir(checkpointDir, { recursive: true });
+    await docker("noted", { ...whole, "NOTES.txt": "mine", "config.json": JSON.stringify({ created: OLD_CREATED }) });
+    await docker("plain", whole);
+    const client = new Client({ transport, namespace: "moby" }, false);
+    await simulatedImage(client, "pruned");
+    const { checkpoints } = await client.containers.create(id, { image: "pruned", args: ["counter"] });
+    assert.deepEqual(
+      (await all(checkpoints.list({ checkpointDir }))).map(({ name }) => name),
+      ["noted", "plain"],
+    );
+    for (const dryRun of [true, false]) {
+      const { gone, failed, kept } = await checkpoints.prune({ checkpointDir, keepLast: 0, dryRun });
+      assert.deepEqual(
+        gone.map(({ checkpoint }) => checkpoint.name),
+        ["plain"],
+      );
+      assert.deepEqual(
+        failed.map(({ checkpoint }) => checkpoint.name),
+        ["noted"],
+      );
+      assert.ok(isFailedPrecondition(failed[0]?.error) && /NOTES/.test(failed[0].error.message));
+      assert.deepEqual(kept, []);
+    }
+    assert.deepEqual(await readdir(checkpointDir), ["noted"]);
   });
 
   it("have absolute paths and hold the memory alone", async () => {

@@ -1,3 +1,4 @@
+import callbackFs from "node:fs";
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
@@ -5,6 +6,7 @@ import { connect } from "../../src/index.js";
 
 /** What changes files; each is a boundary before it and one after it. */
 const changes = ["mkdir", "rename", "rm", "writeFile", "link", "copyFile"] as const;
+const changesAtOnce = ["mkdirSync", "renameSync"] as const;
 
 /** Has this process killed at the `nth` boundary of its changes to files below a directory; never when that is 0. */
 function dieAt(nth: number, directory: string): void {
@@ -12,16 +14,30 @@ function dieAt(nth: number, directory: string): void {
   const boundary = () => {
     if (++seen === nth) process.kill(process.pid, "SIGKILL");
   };
+  const isWatched = (args: readonly unknown[]) =>
+    args.slice(0, 2).some((path) => typeof path === "string" && path.startsWith(directory));
   const patched = fs as unknown as Record<string, (...args: readonly unknown[]) => Promise<unknown>>;
   for (const name of changes) {
     const change = patched[name];
     if (change === undefined) throw new Error(`Node has no ${name}`);
     patched[name] = async (...args) => {
-      const watched = args.slice(0, 2).some((path) => typeof path === "string" && path.startsWith(directory));
+      const watched = isWatched(args);
       if (watched) boundary();
       if (watched && name === "rm") await removeOne(String(args[0]), boundary);
       const done = await change(...args);
       if (watched) boundary();
+      return done;
+    };
+  }
+  const patchedAtOnce = callbackFs as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
+  for (const name of changesAtOnce) {
+    const change = patchedAtOnce[name];
+    if (change === undefined) throw new Error(`Node has no ${name}`);
+    patchedAtOnce[name] = (...args) => {
+      if (!isWatched(args)) return change(...args);
+      boundary();
+      const done = change(...args);
+      boundary();
       return done;
     };
   }

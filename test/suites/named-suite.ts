@@ -3,7 +3,7 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NamedCheckpoint } from "../../src/checkpoint/named/named-checkpoint.js";
 import { withCheckpointImage, withCheckpointRW, withCheckpointTask } from "../../src/checkpoint/plan.js";
-import { Client } from "../../src/client/client.js";
+import { Client, type ClientOptions } from "../../src/client/client.js";
 import type { NamedCheckpoints } from "../../src/client/named-checkpoints/named-checkpoints.js";
 import {
   isAlreadyExists,
@@ -50,7 +50,11 @@ export function namedSuite(name: string, home: (typeof homes)[number], make: () 
       return subject;
     });
     /** A container by a client that lets somebody in before each call. */
-    const disturbed = async (id: string, meanwhile: (rpc: string) => Promise<void>) => {
+    const disturbed = async (
+      id: string,
+      meanwhile: (rpc: string) => Promise<void>,
+      options: Pick<ClientOptions, "maxConcurrent"> = {},
+    ) => {
       const { transport, client } = subject;
       const between: Transport = {
         local: transport.local ?? false,
@@ -60,7 +64,7 @@ export function namedSuite(name: string, home: (typeof homes)[number], make: () 
         },
         stream: (...call) => transport.stream(...call),
       };
-      return new Client({ transport: between, namespace: client.namespace }, false).containers.get(id);
+      return new Client({ ...options, transport: between, namespace: client.namespace }, false).containers.get(id);
     };
     let at: { readonly checkpointDir?: string } = {};
     const names = async (container: Awaited<ReturnType<TaskBed["container"]>>) =>
@@ -148,6 +152,24 @@ export function namedSuite(name: string, home: (typeof homes)[number], make: () 
       await assert.rejects(container.checkpoints.create("taken", { ...at, exit: true, onProgress }), isAlreadyExists);
       assert.equal((await task.status()).status, "running");
       assert.ok(!phases.includes("pause"), phases.join(" "));
+    });
+
+    it("are refused a name before anything is frozen, also when it was taken while they waited for their turn", async () => {
+      fresh();
+      const { container } = await bed.counting();
+      const { checkpoints } = await disturbed(container.id, async () => {}, { maxConcurrent: 1 });
+      const phases: string[][] = [[], []];
+      const made = await Promise.allSettled(
+        phases.map((seen) => {
+          const onProgress = ({ phase }: { readonly phase: string }) => void seen.push(phase);
+          return checkpoints.create("same", { ...at, onProgress });
+        }),
+      );
+      const loser = made.findIndex(({ status }) => status === "rejected");
+      const refused = made[loser];
+      assert.ok(refused?.status === "rejected" && isAlreadyExists(refused.reason));
+      assert.equal(made.filter(({ status }) => status === "fulfilled").length, 1);
+      assert.ok(!phases[loser]?.includes("pause"), phases[loser]?.join(" "));
     });
 
     it("can do without the base image, when its name is gone or another's by now", async () => {
@@ -241,6 +263,20 @@ export function namedSuite(name: string, home: (typeof homes)[number], make: () 
       assert.deepEqual(await names(container), ["c3", "c4"]);
       assert.deepEqual((await checkpoints.prune({ ...at, keepWithinMs: 3_600_000 })).gone, []);
       await checkpoints.prune({ ...at, keepLast: 0 });
+      assert.deepEqual(await names(container), []);
+    });
+
+    it("are made though somebody has removed them by the time it is told", async () => {
+      fresh();
+      const { container } = await bed.counting();
+      let removed: Promise<void> | undefined;
+      const onProgress = ({ phase }: { readonly phase: string }) => {
+        if (phase === "done") removed = container.checkpoints.delete("brief", at);
+      };
+      // The lease goes after that.
+      const { checkpoints } = await disturbed(container.id, async () => removed);
+      const made = await checkpoints.create("brief", { ...at, onProgress });
+      assert.equal(made.name, "brief");
       assert.deepEqual(await names(container), []);
     });
 

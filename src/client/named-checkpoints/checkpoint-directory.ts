@@ -58,8 +58,15 @@ async function ofOurs(path: string, name: string, manifest: CheckpointManifest):
     if (there.get(file.name) !== file.size) throw notWhole(path, `${file.name} has not the ${file.size} bytes it had`);
   }
   if (manifest.files.length === 0) throw notWhole(path, "it has no files");
+  const dockers = containerOf(path) === manifest.containerId ? DOCKERS : undefined;
+  const { namespace, files } = manifest;
+  return { checkpoint: checkpointOfManifest(path, name, manifest), namespace: namespace || dockers, path, files };
+}
+
+/** The checkpoint in a directory of ours, by what its manifest says. */
+export function checkpointOfManifest(path: string, name: string, manifest: CheckpointManifest): NamedCheckpoint {
   const { createdAt, expiresAt, containerId, image, runtime, spec, files } = manifest;
-  const checkpoint: NamedCheckpoint = {
+  return {
     name,
     origin: { engine: "containerd" },
     containerId,
@@ -72,8 +79,6 @@ async function ofOurs(path: string, name: string, manifest: CheckpointManifest):
     path,
     ...(spec === undefined ? {} : { spec }),
   };
-  const dockers = containerOf(path) === containerId ? DOCKERS : undefined;
-  return { checkpoint, namespace: manifest.namespace || dockers, path, files };
 }
 
 /** Docker writes into the directory under its name: one that it did not live to fill is told by what is missing. */

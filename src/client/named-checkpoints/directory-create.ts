@@ -1,7 +1,14 @@
-import { mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdirSync, renameSync } from "node:fs";
+import { mkdir, open, readdir, rm, rmdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import type { CallOptions } from "../../call-options.js";
-import { type DumpFile, encodeManifest, MANIFEST_FILE } from "../../checkpoint/named/manifest.js";
+import {
+  type CheckpointManifest,
+  type DumpFile,
+  encodeManifest,
+  MANIFEST_FILE,
+  parseManifest,
+} from "../../checkpoint/named/manifest.js";
 import { type CheckpointOption, type CheckpointPlan, planCheckpoint } from "../../checkpoint/plan.js";
 import { during, isFileError } from "../../content/layout/file-errors.js";
 import { syncDirectory } from "../../content/layout/files.js";
@@ -17,7 +24,8 @@ import { prepareCapture } from "../prepare-capture.js";
 import { Progress } from "../progress.js";
 import type { Services } from "../services.js";
 import { unpackSpec } from "../spec-any.js";
-import { readCheckpointDirectory } from "./checkpoint-directory.js";
+import { checkpointOfManifest } from "./checkpoint-directory.js";
+import { isThere } from "./directory-delete.js";
 import { fillDirectory } from "./directory-fill.js";
 import { type CreatedCheckpoint, type NewCheckpoint, taken } from "./home.js";
 
@@ -47,6 +55,8 @@ export async function createInDirectory(
       const subject = await lookAtContainer(services, record.id, plan, operation.call);
       const partial = partialPath(path);
       const mended = await operation.begin({ partial });
+      // It may have waited for its turn.
+      await requireFreeDirectory(services, record.id, path);
       const target = await preflight(services, path, plan, subject, mended, operation.call);
       await makePartial(directory, partial, operation);
       const prepared = await prepareCapture(services, plan, target, operation);
@@ -55,7 +65,7 @@ export async function createInDirectory(
       const files = await during(`write checkpoint directory ${path}`, () =>
         fillDirectory(services, partial, prepared.directory?.images, captured.task, operation.call),
       );
-      await describe(services, partial, target, captured, files, expiresAt);
+      const manifest = await describe(services, partial, target, captured, files, expiresAt);
       await during(`write checkpoint directory ${path}`, () => syncFiles(partial, operation.call));
       operation.enter("register");
       // From here on it cannot be called off: it is about to be seen.
@@ -66,14 +76,20 @@ export async function createInDirectory(
       );
       const pausedMs = await captured.release(plan.exit);
       operation.enter("done");
-      const bytes = { task: files.reduce((total, { size }) => total + size, 0), rw: 0, other: 0 };
+      // What lies there now may be gone already, or another one.
+      const checkpoint = checkpointOfManifest(path, name, manifest);
       const { way, dumpMs, packMs } = captured;
-      return { guarded: operation.guarded, cost: { pausedMs, way, dumpMs, packMs, bytes } };
+      const bytes = { task: checkpoint.bytes, rw: 0, other: 0 };
+      return { checkpoint, guarded: operation.guarded, cost: { pausedMs, way, dumpMs, packMs, bytes } };
     },
   );
-  const { checkpoint } = await readCheckpointDirectory(directory, name);
   const totalMs = performance.now() - startedAt;
-  return { ...checkpoint, cost: { totalMs, ...result.cost }, guarded: result.guarded, leftBehind };
+  return { ...result.checkpoint, cost: { totalMs, ...result.cost }, guarded: result.guarded, leftBehind };
+}
+
+/** @throws {AlreadyExistsError} when there is anything at a path where a checkpoint is to be */
+export async function requireFreeDirectory(services: Services, containerId: string, path: string): Promise<void> {
+  if (await during(`look at ${path}`, () => isThere(path))) throw taken(services, containerId, basename(path));
 }
 
 /** Docker's directories hold nothing but the memory, and what cannot be kept is refused. */
@@ -107,7 +123,7 @@ async function describe(
   { at }: Captured,
   files: readonly DumpFile[],
   expiresAt: Date | undefined,
-): Promise<void> {
+): Promise<CheckpointManifest> {
   const { name, digest, chainId } = image;
   const manifest = encodeManifest({
     createdAt: at,
@@ -127,6 +143,7 @@ async function describe(
   await during(`write checkpoint directory ${partial}`, () =>
     writeFile(join(partial, MANIFEST_FILE), manifest, { flag: "wx", mode: 0o600 }),
   );
+  return parseManifest(Buffer.from(manifest));
 }
 
 /** All of it is on the disk before its name is. */
@@ -139,15 +156,26 @@ async function syncFiles(partial: string, { signal }: CallOptions): Promise<void
   await syncDirectory(partial);
 }
 
-/** The name is on the disk before anybody hears of it. */
+/** It takes a name that nobody has, and none that Docker only just began to fill; that is on the disk before anybody hears of it. */
 async function appear(
   partial: string,
   path: string,
   directory: string,
   refusal: (cause: unknown) => Error,
 ): Promise<void> {
-  await rename(partial, path).catch((reason: unknown) => {
+  // Renaming replaces an empty directory. One of ours has that name for so short that nobody here sees it.
+  try {
+    mkdirSync(path, OWNER_ONLY);
+  } catch (reason) {
+    throw isFileError(reason, "EEXIST") ? refusal(reason) : reason;
+  }
+  try {
+    renameSync(partial, path);
+  } catch (reason) {
+    await rmdir(path).catch(() => {
+      // Somebody has filled it: it is his.
+    });
     throw isFileError(reason, "ENOTEMPTY", "EEXIST", "ENOTDIR") ? refusal(reason) : reason;
-  });
+  }
   await syncDirectory(directory);
 }

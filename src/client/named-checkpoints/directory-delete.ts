@@ -98,8 +98,13 @@ async function isJudged(path: string, judged: NamedCheckpoint | undefined): Prom
   }
 }
 
-/** One that is half made may go, too; a directory with anything else in it, or nothing of criu's, is somebody's. */
-async function requireCheckpoint(services: Services, containerId: string, path: string): Promise<void> {
+/**
+ * One that is half made may go, too; a directory with anything else in it, or nothing of criu's, is somebody's.
+ *
+ * @throws {NotFoundError} when there is none
+ * @throws {FailedPreconditionError} when it is somebody's
+ */
+export async function requireCheckpoint(services: Services, containerId: string, path: string): Promise<void> {
   const strange = await during(`look at ${path}`, () => strangerIn(path));
   if (strange === undefined) return;
   const name = basename(path);

@@ -9,9 +9,9 @@ import type { CheckpointCall } from "../checkpointing.js";
 import type { ContainerRecord } from "../container-record.js";
 import type { Services } from "../services.js";
 import { type CheckpointDirectory, readCheckpointDirectory } from "./checkpoint-directory.js";
-import { createInDirectory } from "./directory-create.js";
-import { deleteDirectory, isThere } from "./directory-delete.js";
-import { type CreatedCheckpoint, type Home, type NewCheckpoint, noCheckpoint, taken } from "./home.js";
+import { createInDirectory, requireFreeDirectory } from "./directory-create.js";
+import { deleteDirectory, requireCheckpoint } from "./directory-delete.js";
+import { type CreatedCheckpoint, type Home, type NewCheckpoint, noCheckpoint } from "./home.js";
 
 /** A directory of this machine as a home: each checkpoint is one of its own in it, as Docker has it. */
 export class DirectoryHome implements Home {
@@ -31,10 +31,8 @@ export class DirectoryHome implements Home {
     this.#directory = normalize(checkpointDir);
   }
 
-  async requireFree(name: string): Promise<void> {
-    const path = join(this.#directory, name);
-    if (!(await during(`look at ${path}`, () => isThere(path)))) return;
-    throw taken(this.#services, this.#containerId, name);
+  requireFree(name: string): Promise<void> {
+    return requireFreeDirectory(this.#services, this.#containerId, join(this.#directory, name));
   }
 
   create(wanted: NewCheckpoint, record: ContainerRecord, call: CheckpointCall): Promise<CreatedCheckpoint> {
@@ -76,6 +74,10 @@ export class DirectoryHome implements Home {
       });
       if (one !== undefined) yield one;
     }
+  }
+
+  requireDeletable(name: string): Promise<void> {
+    return requireCheckpoint(this.#services, this.#containerId, join(this.#directory, name));
   }
 
   delete(name: string, call: CallOptions): Promise<void> {

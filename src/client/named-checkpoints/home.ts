@@ -34,6 +34,8 @@ export interface Home {
   own(call: CallOptions): AsyncIterable<NamedCheckpoint>;
   /** @throws {NotFoundError} when there is none of that name */
   delete(name: string, call: CallOptions): Promise<void>;
+  /** @throws {FailedPreconditionError} when `delete` would refuse it */
+  requireDeletable(name: string): Promise<void>;
   /**
    * Removes this very one, and none that has got its name since.
    *

@@ -75,6 +75,9 @@ export class ImageHome implements Home {
     return this.list(call);
   }
 
+  /** Nothing of an image is anybody else's. */
+  async requireDeletable(): Promise<void> {}
+
   async delete(name: string, call: CallOptions): Promise<void> {
     try {
       await this.#services.images.delete(this.#ref(name), { ...call, sync: true });

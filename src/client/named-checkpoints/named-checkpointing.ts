@@ -1,17 +1,23 @@
 import type { CallOptions } from "../../call-options.js";
 import { requireCheckpointName } from "../../checkpoint/named/name.js";
 import type { NamedCheckpoint } from "../../checkpoint/named/named-checkpoint.js";
-import { type PrunedCheckpoint, planRetention, type RetentionPlan } from "../../checkpoint/named/retention.js";
+import { type PrunedCheckpoint, planRetention } from "../../checkpoint/named/retention.js";
 import { withCheckpointTaskExit } from "../../checkpoint/plan.js";
 import { orUndefined } from "../../content/found.js";
-import { InvalidArgumentError, isNotFound } from "../../errors.js";
+import { InvalidArgumentError, isContainerdError, isNotFound } from "../../errors.js";
 import { publishEvent } from "../events.js";
 import type { Services } from "../services.js";
 import { findTask } from "../task.js";
 import { DirectoryHome } from "./directory-home.js";
 import { type CreatedCheckpoint, type Home, notRunning } from "./home.js";
 import { ImageHome } from "./image-home.js";
-import type { CreateNamedCheckpointOptions, NamedCheckpointsCall, PruneOptions } from "./named-checkpoints.js";
+import type {
+  CreateNamedCheckpointOptions,
+  FailedPrune,
+  NamedCheckpointsCall,
+  PruneOptions,
+  PruneResult,
+} from "./named-checkpoints.js";
 
 const EVENT_MS = 10_000;
 const TOPIC = "/tasks/checkpointed";
@@ -73,11 +79,7 @@ export async function deleteNamed(
 }
 
 /** Removes those of the container that have expired or that no rule keeps, oldest first. */
-export async function pruneNamed(
-  services: Services,
-  containerId: string,
-  options: PruneOptions,
-): Promise<RetentionPlan> {
+export async function pruneNamed(services: Services, containerId: string, options: PruneOptions): Promise<PruneResult> {
   const { checkpointDir, keepLast, keepWithinMs, maxBytes, dryRun = false, ...call } = options;
   const rules = { keepLast, keepWithinMs, maxBytes };
   planRetention([], rules, new Date());
@@ -85,16 +87,25 @@ export async function pruneNamed(
   const own: NamedCheckpoint[] = [];
   for await (const one of home.own(call)) own.push(one);
   const plan = planRetention(own, rules, new Date());
-  if (dryRun) return plan;
   const replaced: NamedCheckpoint[] = [];
   const gone: PrunedCheckpoint[] = [];
+  const failed: FailedPrune[] = [];
   for (const pruned of plan.gone) {
-    const { checkpoint } = pruned;
-    const now = await deleteJudged(home, checkpoint, call);
-    if (now === undefined) gone.push(pruned);
-    else replaced.unshift(now);
+    try {
+      const now = await (dryRun ? lookAtJudged : deleteJudged)(home, pruned.checkpoint, call);
+      if (now === undefined) gone.push(pruned);
+      else replaced.unshift(now);
+    } catch (error) {
+      if (call.signal?.aborted || !isContainerdError(error)) throw error;
+      failed.push({ ...pruned, error });
+    }
   }
-  return { kept: [...replaced, ...plan.kept], gone };
+  return { kept: [...replaced, ...plan.kept], gone, failed };
+}
+
+/** Finds out whether there is anything in the way of removing it. */
+async function lookAtJudged(home: Home, { name }: NamedCheckpoint): Promise<undefined> {
+  await orUndefined(home.requireDeletable(name));
 }
 
 /** Removes what was judged. Resolves to the one that has its name by now, if somebody has replaced it meanwhile. */

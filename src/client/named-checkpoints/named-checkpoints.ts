@@ -1,7 +1,8 @@
 import type { CallOptions } from "../../call-options.js";
 import type { NamedCheckpoint } from "../../checkpoint/named/named-checkpoint.js";
-import type { CheckpointRetention, RetentionPlan } from "../../checkpoint/named/retention.js";
+import type { CheckpointRetention, PrunedCheckpoint, RetentionPlan } from "../../checkpoint/named/retention.js";
 import type { CheckpointOption } from "../../checkpoint/plan.js";
+import type { ContainerdError } from "../../errors.js";
 import type { CheckpointCall } from "../checkpointing.js";
 import { once } from "../once.js";
 import type { Services } from "../services.js";
@@ -47,6 +48,26 @@ export interface CreateNamedCheckpointOptions extends NamedCheckpointsCall, Omit
 export interface PruneOptions extends NamedCheckpointsCall, CheckpointRetention {
   /** Only say what would go. */
   readonly dryRun?: boolean | undefined;
+}
+
+/**
+ * A checkpoint that was to go, and could not.
+ *
+ * @inline
+ */
+export interface FailedPrune extends PrunedCheckpoint {
+  /** What was in the way. */
+  readonly error: ContainerdError;
+}
+
+/**
+ * What became of a container's checkpoints.
+ *
+ * @inline
+ */
+export interface PruneResult extends RetentionPlan {
+  /** Those that were to go and are still there, oldest first. */
+  readonly failed: readonly FailedPrune[];
 }
 
 /**
@@ -109,6 +130,7 @@ export class NamedCheckpoints {
   /**
    * Removes those that have expired, and those that no rule keeps; says which, and why. In a directory those stay that are not known to
    * be this container's, which is one of this namespace. What has got the name of another one since that was judged stays, too.
+   * One that cannot be removed, such as a directory with a file of somebody's, keeps none of the others: it is among the `failed`.
    *
    * @example
    * ```ts
@@ -117,7 +139,7 @@ export class NamedCheckpoints {
    * ```
    * @throws {InvalidArgumentError} when a rule is no whole number from 0
    */
-  async prune(options: PruneOptions = {}): Promise<RetentionPlan> {
+  async prune(options: PruneOptions = {}): Promise<PruneResult> {
     return (await performing()).pruneNamed(this.#services, this.#containerId, options);
   }
 }
