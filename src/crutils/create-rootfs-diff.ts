@@ -14,7 +14,7 @@ import type { FoundChanges } from "./found-changes.js";
 import { listedChanges } from "./listed-changes.js";
 import { overlayChanges } from "./overlay-changes.js";
 import type { RootfsDiffSource } from "./rootfs-change.js";
-import type { Unkept } from "./unkept.js";
+import { lostXattrsOf, type Unkept } from "./unkept.js";
 
 /** What came of packing the changes of a root filesystem. */
 export interface CreatedRootfsDiff {
@@ -31,7 +31,8 @@ export interface CreatedRootfsDiff {
  * or not at all; where nothing was changed, none does.
  *
  * Extended attributes are read by GNU tar, but for those of symbolic links. Access control lists, and labels of the machine's security modules, are no part of it. The content of sparse
- * files is written out in full; applying it makes holes again. Works on Linux only.
+ * files is written out in full; applying it makes holes again. No tar can say that a directory lost an extended attribute: it is
+ * told, where there is something to compare with. Works on Linux only.
  *
  * @param source where the changes are found.
  * @param destination the directory the files are written to.
@@ -85,10 +86,16 @@ async function find(source: RootfsDiffSource, tree: DirectoryTree): Promise<Foun
   if ("changes" in source) return listedChanges(tree, source.changes);
   const sockets: string[] = [];
   const leaveOut = (path: string) => void sockets.push(path);
-  const changes = await changesBetween(new DirectoryTree(source.lower), tree, { isStrange: true, leaveOut });
+  const unkept: Unkept[] = [];
+  const loseXattrs = (path: string, names: readonly string[]) => void unkept.push(lostXattrsOf(path, names));
+  const changes = await changesBetween(new DirectoryTree(source.lower), tree, {
+    isStrange: true,
+    leaveOut,
+    loseXattrs,
+  });
   const nodes = new Map<string, Surveyed>();
   for (const { path, node } of changes) if (node !== undefined) nodes.set(path, node);
-  return { nodes, deleted: changes.filter(({ node }) => node === undefined).map(({ path }) => path), sockets };
+  return { nodes, deleted: changes.filter(({ node }) => node === undefined).map(({ path }) => path), sockets, unkept };
 }
 
 /** What another one replaced is not deleted: engines delete last. */

@@ -1,9 +1,11 @@
 import { FailedPreconditionError } from "../errors.js";
+import { lostXattrs } from "../tree/changes.js";
 import { DirectoryTree } from "../tree/directory-tree.js";
 import { type Surveyed, survey } from "../tree/survey.js";
 import type { Tree, TreeNode, Xattrs } from "../tree/tree.js";
-import { joinPath } from "../tree/tree-path.js";
+import { joinPath, parentOf } from "../tree/tree-path.js";
 import type { FoundChanges } from "./found-changes.js";
+import { lostXattrsOf, type Unkept } from "./unkept.js";
 
 const OVERLAY = /^(?:trusted|user)\.overlay\./;
 
@@ -39,7 +41,38 @@ export async function overlayChanges(
   }
   const trees = lowers?.map((directory) => new DirectoryTree(directory));
   for (const path of opaque) deleted.push(...(trees === undefined ? [path] : await hidden(path, trees, nodes)));
-  return { nodes, deleted, sockets };
+  return { nodes, deleted, sockets, unkept: await lostIn(nodes, new Set(opaque), trees ?? []) };
+}
+
+/** What directories lost that are there below, too: the uppermost of those that shine through says what they had. */
+async function lostIn(
+  nodes: ReadonlyMap<string, Surveyed>,
+  opaque: ReadonlySet<string>,
+  lowers: readonly DirectoryTree[],
+): Promise<readonly Unkept[]> {
+  const lost: Unkept[] = [];
+  let left = [...nodes].filter(([path, { type }]) => type === "directory" && !isBelow(path, opaque));
+  for (const lower of lowers) {
+    const there = new Map<string, TreeNode>();
+    for (const [path] of left) {
+      const node = await lower.stat(path);
+      if (node !== undefined) there.set(path, node);
+    }
+    const xattrs = await lower.xattrsOf(there.keys());
+    for (const [path, { type }] of there) {
+      const node = nodes.get(path);
+      const had = withoutOverlay(xattrs.get(path));
+      const names = node === undefined ? [] : lostXattrs({ type, xattrs: had }, node);
+      if (names.length > 0) lost.push(lostXattrsOf(path, names));
+    }
+    left = left.filter(([path]) => !there.has(path));
+  }
+  return lost;
+}
+
+function isBelow(path: string, opaque: ReadonlySet<string>): boolean {
+  if (opaque.has(path)) return true;
+  return path !== "" && isBelow(parentOf(path), opaque);
 }
 
 /** A device of no driver; or, where devices cannot be made, an empty file that is marked. */

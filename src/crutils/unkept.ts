@@ -7,3 +7,8 @@ export interface Unkept {
   /** Why. */
   readonly reason: string;
 }
+
+/** That a directory lost extended attributes. */
+export function lostXattrsOf(path: string, names: readonly string[]): Unkept {
+  return { path, what: "xattrs", reason: `no tar can say that a directory lost ${names.join(", ")}` };
+}

@@ -15,6 +15,8 @@ interface DifferenceOptions {
   readonly isStrange?: boolean;
   /** Told of the sockets, which nothing can keep. */
   readonly leaveOut?: (path: string) => void;
+  /** Told of directories that lost extended attributes, which no tar can say, and of the names of these. */
+  readonly loseXattrs?: (path: string, names: readonly string[]) => void;
 }
 
 /**
@@ -24,12 +26,14 @@ interface DifferenceOptions {
 export async function changesBetween(
   lower: Tree,
   upper: Tree,
-  { isStrange = false, leaveOut }: DifferenceOptions = {},
+  { isStrange = false, leaveOut, loseXattrs }: DifferenceOptions = {},
 ): Promise<readonly Change[]> {
   const [before, after] = [await survey(lower), await survey(upper, leaveOut)];
   const changed = new Set<string>();
   for (const [path, node] of after) {
     const old = before.get(path);
+    const lost = old === undefined ? [] : lostXattrs(old, node);
+    if (lost.length > 0) loseXattrs?.(path, lost);
     const isSame = old !== undefined && (await isSameNode(path, { lower, upper, isStrange }, old, node));
     if (!isSame) for (const name of node.names.length > 1 ? node.names : [path]) changed.add(name);
   }
@@ -41,6 +45,15 @@ export async function changesBetween(
     }
   }
   return inOrder(after, changed, gone);
+}
+
+/** The extended attributes a directory has no more; whatever else is applied anew, and has its own only. */
+export function lostXattrs(
+  before: Pick<Surveyed, "type" | "xattrs">,
+  after: Pick<Surveyed, "type" | "xattrs">,
+): readonly string[] {
+  if (before.type !== "directory" || after.type !== "directory") return [];
+  return [...(before.xattrs?.keys() ?? [])].filter((name) => after.xattrs?.has(name) !== true);
 }
 
 /** In the order of the upper tree; what is gone right after the directory it was in. */

@@ -324,6 +324,26 @@ describe("where crutils is at fault", { skip: process.platform !== "linux" }, ()
     assert.deepEqual(readdirSync(archive), ["rootfs-diff.tar"]);
   });
 
+  it("a directory that lost an extended attribute is told of", async (context) => {
+    const give = async (root: string, names: readonly string[]) => {
+      const pax = names.map((name) => [`SCHILY.xattr.user.${name}`, "x"] as const);
+      const members = [
+        { name: "data/", type: "5", pax },
+        { name: "data/kept/", type: "5" },
+        { name: "data/f", body: Buffer.from("x"), pax },
+      ];
+      writeFileSync(join(archive, "rootfs-diff.tar"), rawTar(members));
+      return (await applyRootfsDiff(archive, root, { owners: false }))?.unkept.find(({ what }) => what === "xattrs");
+    };
+    const reason = (await give(rootfs, ["gone", "stays"])) ?? (await give(at("now"), ["stays"]));
+    if (reason !== undefined) return context.skip(reason.reason);
+    const told = [{ path: "data", what: "xattrs", reason: "no tar can say that a directory lost user.gone" }];
+    const { unkept } = await createRootfsDiff({ lower: rootfs, mountPoint: at("now") }, archive);
+    assert.deepEqual(unkept, told);
+    const overlay = { upperdir: at("now"), lowerdirs: [archive, rootfs] };
+    assert.deepEqual((await createRootfsDiff(overlay, archive)).unkept, told);
+  });
+
   it("who is not root is told what he could not keep", { skip: !isRoot }, async () => {
     const members = [
       {
