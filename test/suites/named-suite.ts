@@ -172,6 +172,25 @@ export function namedSuite(name: string, home: (typeof homes)[number], make: () 
       assert.ok(!phases[loser]?.includes("pause"), phases[loser]?.join(" "));
     });
 
+    it("are not refused for a task that another one is just pausing: what is told is that it is under way", async () => {
+      fresh();
+      const { container, task } = await bed.counting();
+      const { checkpoints } = container;
+      const others: Promise<unknown>[] = [];
+      for (let round = 0; round < 5; round++) {
+        const onProgress = ({ phase }: { readonly phase: string }) => {
+          if (phase !== "pause") return;
+          for (let nth = 0; nth < 3; nth++) {
+            const other = sleep(5 * nth).then(() => checkpoints.create(`other-${round}-${nth}`, at));
+            others.push(other.catch((reason: unknown) => assert.ok(isCheckpointInProgress(reason), String(reason))));
+          }
+        };
+        await checkpoints.create(`first-${round}`, { ...at, onProgress });
+        await Promise.all(others.splice(0));
+      }
+      assert.equal((await task.status()).status, "running");
+    });
+
     it("can do without the base image, when its name is gone or another's by now", async () => {
       if (home === "directories") return;
       fresh();

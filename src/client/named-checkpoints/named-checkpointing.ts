@@ -40,7 +40,9 @@ export async function createNamed(
     orUndefined(findTask(services, containerId, look)),
   ]);
   const status = found?.status ?? "absent";
-  if (status !== "running" && status !== "paused") throw notRunning(services, containerId, status);
+  // Whoever pauses it may be another operation, and that is said once it is known.
+  if (status !== "running" && status !== "paused" && status !== "pausing")
+    throw notRunning(services, containerId, status);
   await home.requireFree(name, look);
   const all = exit ? [...more, withCheckpointTaskExit()] : more;
   const made = await home.create({ name, options: all, expiresAt }, record, call);
