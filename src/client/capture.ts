@@ -159,7 +159,7 @@ async function endTask(
     // It is awaited below; until then a failure must not count as unhandled.
     exit.catch(() => {});
     // The runtime may kill the first process alone: the others would run on until the kernel has come to them.
-    const freezer = await freezerOfRecord(services, record, task.pid);
+    const freezer = await freezerOfRecord(services, record, task.pid, call);
     if (freezer !== undefined && (await isKernelFrozen(freezer)) === true) await killFrozen(freezer);
     await task.kill("SIGKILL", { ...call, all: true });
     await pause.end();

@@ -55,10 +55,20 @@ async function visibleRoot(services: Services, call: CallOptions, within?: strin
     if (content === undefined) return undefined;
     const root = dirname(content);
     if (!(await isInstallation(root, uuid))) return undefined;
-    const namespace = await stat("/proc/self/ns/pid", { bigint: true }).catch(() => undefined);
-    const samePids = pidNamespace === undefined || pidNamespace === namespace?.ino;
-    return { root, content, samePids };
+    return { root, content, samePids: await isOwnPidNamespace(pidNamespace) };
   });
+}
+
+/** Whether a process id of the daemon's names the same process here, wherever it keeps its files. */
+export async function hasSamePids(services: Services, call: CallOptions): Promise<boolean> {
+  if (!services.local) return false;
+  const server = await knownServer(services, call);
+  return server !== undefined && isOwnPidNamespace(server.pidNamespace);
+}
+
+async function isOwnPidNamespace(inode: bigint | undefined): Promise<boolean> {
+  const own = await stat("/proc/self/ns/pid", { bigint: true }).catch(() => undefined);
+  return inode === undefined || inode === own?.ino;
 }
 
 /** The directory above a path in which a daemon of that id keeps its files. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { after, afterEach, before, beforeEach, it } from "node:test";
 import { promisify } from "node:util";
 import { repositoryRoot } from "../../lab/repository.js";
@@ -219,6 +219,20 @@ describeOnEachDaemon("recovery", (daemon) => {
     await writeFile(path, thawed);
     await assert.rejects(task.resume(), isFailedPrecondition);
     await assert.rejects(task.freeze(), isFailedPrecondition);
+    const [recovered] = await client.recover();
+    assert.equal(recovered?.pause, "healed");
+    await runs();
+    await using _pause = await task.pause();
+  });
+
+  it("heals such a task whose first process has gone into a cgroup below the container's", async () => {
+    const { path, thawed } = await freezerOf(task.pid);
+    const below = join(dirname(path), "init.scope");
+    await mkdir(below);
+    await writeFile(join(below, "cgroup.procs"), `${task.pid}`);
+    await countsBeyond(client, container, (await countOf(client, container)) + 2);
+    await die();
+    await writeFile(path, thawed);
     const [recovered] = await client.recover();
     assert.equal(recovered?.pause, "healed");
     await runs();

@@ -7,6 +7,7 @@ import type { FrozenTask } from "../../guardian/thaw.js";
 import type { ContainerRecord } from "../container-record.js";
 import { processStatus } from "../process.js";
 import type { Services } from "../services.js";
+import { hasSamePids } from "../shared-root.js";
 import { fromShim } from "../shim-errors.js";
 import { unpackSpec } from "../spec-any.js";
 
@@ -16,7 +17,11 @@ export function frozenTask(services: Services, containerId: string, pid: number,
   return {
     pid,
     freezer: () => {
-      freezer ??= freezerOf(services, containerId, pid, call());
+      freezer ??= freezerOf(services, containerId, pid, call()).catch((reason: unknown) => {
+        // Asked again, the daemon may be back.
+        freezer = undefined;
+        throw reason;
+      });
       return freezer;
     },
     look: async () => {
@@ -59,7 +64,7 @@ export async function freezerOf(
 ): Promise<Freezer | undefined> {
   if (!services.local) return undefined;
   const record = await orUndefined(services.containers.info(containerId, call));
-  return record && freezerOfRecord(services, record, pid);
+  return record && freezerOfRecord(services, record, pid, call);
 }
 
 /** As {@link freezerOf}, of a container whose record is known. */
@@ -67,7 +72,9 @@ export async function freezerOfRecord(
   services: Services,
   { spec }: Pick<ContainerRecord, "spec">,
   pid: number,
+  call: CallOptions,
 ): Promise<Freezer | undefined> {
   const cgroupsPath = !services.local || spec === undefined ? undefined : unpackSpec(spec).linux?.cgroupsPath;
-  return cgroupsPath === undefined ? undefined : findFreezer(pid, cgroupsPath);
+  if (cgroupsPath === undefined || !(await hasSamePids(services, call))) return undefined;
+  return findFreezer(pid, cgroupsPath);
 }

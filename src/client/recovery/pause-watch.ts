@@ -63,14 +63,14 @@ export class PauseWatch {
   }
 
   async #findGuard(): Promise<Guard | undefined> {
-    const { lease, task, record, guardian, dumps } = this.#options;
+    const { lease, task, record, guardian, dumps, call } = this.#options;
     if (guardian === undefined) return undefined;
     const pause = {
       namespace: this.#services.namespace,
       containerId: task.id,
       pid: task.pid,
       intent: { lease: lease.id, ...this.#note.resource },
-      freezer: await freezerOfRecord(this.#services, record, task.pid),
+      freezer: await freezerOfRecord(this.#services, record, task.pid, call),
       dumps,
     };
     return guardian.watch(pause, () => this.#tooLong());
