@@ -53,7 +53,7 @@ export interface AppliedRootfsDiff {
  * @throws {DataLossError} when it is no tar, or two readers would see two
  * @throws {ResourceExhaustedError} when a limit is passed, or the disk is full
  * @throws {PermissionDeniedError} when this process may not write there
- * @throws {NotImplementedError} when the system is not Linux, or a program is missing without which a member cannot be made
+ * @throws {NotImplementedError} when the system is not Linux, a name is not UTF-8, or a program is missing without which a member cannot be made
  * @see https://github.com/podman-container-tools/podman/blob/v5.8.0/pkg/checkpoint/crutils/checkpoint_restore_utils.go CRApplyRootFsDiffTar
  */
 export async function applyRootfsDiff(

@@ -1,4 +1,4 @@
-import { DataLossError, ResourceExhaustedError } from "../errors.js";
+import { DataLossError, NotImplementedError, ResourceExhaustedError } from "../errors.js";
 import { BlockCutter, checksumOf, MOST_PAX_BYTES, padding } from "./blocks.js";
 import { parsePax } from "./pax.js";
 
@@ -13,6 +13,7 @@ const DISPUTED_RECORDS = /^(GNU\.|SUN\.|hdrcharset$|realtime\.|security\.)/;
  * exactly formed, bytes behind the end, a missing end. What comes out has been looked at.
  *
  * @throws {DataLossError} when it is not the same tar for everybody
+ * @throws {NotImplementedError} when a name is not UTF-8
  * @throws {ResourceExhaustedError} when an extended header or a long name is too large
  * @see https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html
  */
@@ -201,13 +202,23 @@ class Scan {
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     } catch (cause) {
-      throw new DataLossError(`Cannot read the tar: ${what} is not UTF-8, at byte ${this.#cutter.offset}`, { cause });
+      const where = `at byte ${this.#cutter.offset}${this.#last && `, behind ${quoted(this.#last)}`}`;
+      throw new NotImplementedError(`Cannot read the tar: ${what}, ${shown(bytes)}, is not UTF-8, ${where}`, {
+        cause,
+        hint: "Give it another name where it comes from.",
+      });
     }
   }
 
   #refusal(why: string): DataLossError {
     return new DataLossError(`Cannot read the tar: ${why}, at byte ${this.#cutter.offset}`);
   }
+}
+
+/** Bytes that are no text, in a way that is some. */
+function shown(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.subarray(0, 160)).toString("latin1");
+  return `"${text.replace(/[^ -!#-[\]-~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`)}"`;
 }
 
 function quoted(text: string): string {

@@ -5,12 +5,16 @@ import { createGzip, gzipSync } from "node:zlib";
 import {
   type ArchiveLimits,
   type ArchiveSource,
+  importArchive,
   inspectArchive,
   readArchive,
   readArchiveEntries,
 } from "../../src/checkpoint/index.js";
+import { MemoryStore } from "../../src/content/index.js";
 import { type ErrorCode, isContainerdError } from "../../src/errors.js";
 import { digestOf } from "../../src/oci/digest.js";
+import { readTar, writeTar } from "../../src/tar/tar.js";
+import { archiveBytes } from "../fixtures/checkpoint-archives.js";
 import { GNU, type RawMember, rawTar } from "../fuzz/raw-tar.js";
 
 const json = (value: unknown) => Buffer.from(JSON.stringify(value));
@@ -316,6 +320,39 @@ describe("archives nobody vouches for", () => {
       }
     }
     await refused(bomb(), "resource_exhausted", /unpack to more than 200 times/);
+  });
+
+  it("are not taken with names that are not UTF-8, and it is told which", async () => {
+    const latin1 = (tar: Buffer) => {
+      // An é of two bytes becomes one of one.
+      const at = tar.indexOf("caf\u00e9");
+      const name = Buffer.concat([
+        tar.subarray(at, at + 3),
+        Buffer.of(0xe9),
+        tar.subarray(at + 5, at + 100),
+        Buffer.of(0),
+      ]);
+      name.copy(tar, at);
+      const header = tar.subarray(at, at + 512);
+      header.fill(" ", 148, 156);
+      const sum = header.reduce((total, byte) => total + byte, 0);
+      header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+      return tar;
+    };
+    const inner = latin1(rawTar([file("data"), file("caf\u00e9")]));
+    await refused(once(inner), "not_implemented", /"caf\\xe9", is not UTF-8, .* behind "data"/);
+    async function* archive() {
+      for await (const { name, body, type } of readTar(once(archiveBytes("podman-crun-none-nochanges.tar")))) {
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of body) chunks.push(chunk);
+        if (type === "file") yield { name, body: Buffer.concat(chunks) };
+      }
+      yield { name: "rootfs-diff.tar", body: inner };
+    }
+    await assert.rejects(importArchive(writeTar(archive()), new MemoryStore()), {
+      name: "NotImplementedError",
+      message: /"caf\\xe9", is not UTF-8/,
+    });
   });
 
   it("are given up when their source hangs", async () => {

@@ -36,6 +36,7 @@ export interface ReadArchiveOptions extends ArchiveLimits {
  * @throws {InvalidArgumentError} when a member must not be there, comes twice, or is not what its name says
  * @throws {DataLossError} when it is no archive, damaged, cut off, or two readers would see two archives in it
  * @throws {ResourceExhaustedError} when a limit is passed
+ * @throws {NotImplementedError} when the name of something in it is not UTF-8
  * @throws {NotFoundError} when it has no image of that name
  */
 export async function* readArchive(

@@ -65,6 +65,7 @@ export interface ImportedCheckpoint extends Checkpoint {
  * @throws {InvalidArgumentError} when it has a member that must not be there, or is no checkpoint
  * @throws {DataLossError} when it is no archive, or damaged
  * @throws {ResourceExhaustedError} when a limit is passed
+ * @throws {NotImplementedError} when the name of something in it is not UTF-8
  * @throws {DeadlineExceededError} when `timeoutMs` passed first
  * @throws {AbortedError} when somebody removed parts of it meanwhile, which a lease prevents
  */
