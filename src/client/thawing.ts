@@ -37,7 +37,7 @@ export async function beginThaw(
   const cleanUp = new CleanUp();
   try {
     const [directory, archive] = await together([
-      directoryFor(services, dump, cleanUp, call),
+      directoryWithRoom(services, dump.size, cleanUp, call),
       openArchive(blobPath(shared.content, dump.digest), dump, cleanUp, call),
     ]);
     if (archive === undefined || directory === undefined) {
@@ -52,23 +52,31 @@ export async function beginThaw(
   }
 }
 
-/** As {@link beginThaw}, for a dump of so many bytes that `fill` brings into the directory it is given. */
+/** A dump that is brought into the directory it is thawed from. */
+export interface BroughtDump {
+  readonly bytes: number;
+  /** Whether it takes no room in that directory. */
+  takesNone(images: string): Promise<boolean>;
+  fill(images: string, call: CallOptions): Promise<void>;
+}
+
+/** As {@link beginThaw}, for a dump that lies somewhere else. */
 export async function beginThawFrom(
   services: Services,
   containerId: string,
-  bytes: number,
-  fill: (images: string, call: CallOptions) => Promise<void>,
+  dump: BroughtDump,
   call: CallOptions,
 ): Promise<Thaw | undefined> {
   const cleanUp = new CleanUp();
   try {
     if ((await sharedRoot(services, call)) === undefined) return undefined;
-    const directory = await directoryFor(services, { size: bytes }, cleanUp, call);
+    const directory = await directoryFor(services, dump.bytes, cleanUp, call);
     if (directory === undefined) {
       await cleanUp.run(false);
       return undefined;
     }
-    const filled = (timed: CallOptions) => fill(directory.images, timed);
+    if (!(await dump.takesNone(directory.images))) await requireDumpSpace(directory, false);
+    const filled = (timed: CallOptions) => dump.fill(directory.images, timed);
     return registerThaw(services, containerId, startThaw(filled, directory, cleanUp, call));
   } catch (reason) {
     await cleanUp.run(true);
@@ -90,7 +98,7 @@ async function openArchive(
 /** The lease comes first: by it others see that the directory is in use. */
 async function directoryFor(
   services: Services,
-  dump: Pick<Descriptor, "size">,
+  bytes: number,
   cleanUp: CleanUp,
   call: CallOptions,
 ): Promise<DumpDirectory | undefined> {
@@ -109,7 +117,16 @@ async function directoryFor(
     call.signal,
   );
   const owner = { id, atEnd: (what: string, undo: Undo) => cleanUp.atEnd(what, undo) };
-  const directory = await makeDumpDirectory(services, owner, dump.size, call);
+  return makeDumpDirectory(services, owner, bytes, call);
+}
+
+async function directoryWithRoom(
+  services: Services,
+  bytes: number,
+  cleanUp: CleanUp,
+  call: CallOptions,
+): Promise<DumpDirectory | undefined> {
+  const directory = await directoryFor(services, bytes, cleanUp, call);
   if (directory !== undefined) await requireDumpSpace(directory, false);
   return directory;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, afterEach, before, it } from "node:test";
 import { type Client, type Container, isContainerdError, withCheckpointWay } from "../../src/index.js";
@@ -8,6 +9,8 @@ import { countOf, countsBeyond, start } from "./counter.js";
 import { describeOnEachDaemon } from "./releases.js";
 import { SmallDisk } from "./small-disk.js";
 
+/** Enough for what directories take, and not for a dump. */
+const FEW_BYTES = 1024 * 1024;
 /** Where the daemon dumps when the directory is its own choice; in its box. */
 const TEMPORARY = "/run/temporary";
 
@@ -82,6 +85,20 @@ describeOnEachDaemon(
       } finally {
         await daemon().inBox("umount", [TEMPORARY]);
       }
+    });
+
+    it("is thawed all the same from a directory on the daemon's disk: its files are linked", async () => {
+      await disk.mount(daemon(), dirname(home()), 128);
+      const checkpointDir = join(dirname(home()), "named");
+      const counted = await countOf(client, container);
+      await container.checkpoints.create("linked", { checkpointDir, exit: true });
+      await (await container.task()).delete();
+      disk.fill(FEW_BYTES);
+      const task = await container.newTask({ checkpoint: "linked", checkpointDir });
+      await task.start();
+      await countsBeyond(client, container, counted);
+      await container.checkpoints.delete("linked", { checkpointDir });
+      await rm(checkpointDir, { recursive: true });
     });
 
     it("for the store when the dump is packed fails typed, with path and need, and the task runs on", async () => {

@@ -34,11 +34,11 @@ export class SmallDisk {
     this.#path = path;
   }
 
-  /** Leaves no byte of it. */
-  fill(): void {
+  /** Leaves no byte of it, or so many. */
+  fill(freeBytes = 0): void {
     const { bavail, bsize } = statfsSync(this.#path);
     try {
-      writeFileSync(join(this.#path, "filler"), new Uint8Array(bavail * bsize));
+      writeFileSync(join(this.#path, "filler"), new Uint8Array(bavail * bsize - freeBytes));
     } catch (reason) {
       // Where the file lies must be written down, too.
       if (!(reason instanceof Error && "code" in reason && reason.code === "ENOSPC")) throw reason;

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { link } from "node:fs/promises";
+import { link, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { CallOptions } from "../../call-options.js";
 import { CheckpointMediaType } from "../../checkpoint/media-types.js";
@@ -11,7 +11,7 @@ import { writeTar } from "../../tar/tar.js";
 import { requireKind } from "../dump-kind.js";
 import { newOperationId } from "../operation-id.js";
 import type { Services } from "../services.js";
-import { beginThawFrom } from "../thawing.js";
+import { type BroughtDump, beginThawFrom } from "../thawing.js";
 import type { Thaw } from "../thaws.js";
 import { type ContentHold, holdContent } from "../under-lease.js";
 import type { CheckpointDirectory } from "./checkpoint-directory.js";
@@ -46,9 +46,12 @@ export async function dumpOfDirectory(
   const simulated = directory.files.some((file) => file.name === SIMULATED_DUMP);
   await requireKind(services, simulated, `checkpoint ${directory.path}`, call);
   if (direct) {
-    const { bytes } = directory.checkpoint;
-    const fill = (images: string, { signal }: CallOptions) => bring(directory, images, signal);
-    const thaw = await beginThawFrom(services, containerId, bytes, fill, call);
+    const brought: BroughtDump = {
+      bytes: directory.checkpoint.bytes,
+      takesNone: (images) => canLink(directory, images),
+      fill: (images, { signal }) => bring(directory, images, signal),
+    };
+    const thaw = await beginThawFrom(services, containerId, brought, call);
     if (thaw !== undefined) return { thaw };
   }
   const hold = await holdContent(services, "thaw", call);
@@ -62,13 +65,32 @@ export async function dumpOfDirectory(
   }
 }
 
+/** Whether its files can be linked there: then they take no room. */
+async function canLink({ path, files }: CheckpointDirectory, to: string): Promise<boolean> {
+  const name = files[0]?.name ?? "";
+  return during(`read checkpoint directory ${path}`, async () => {
+    try {
+      await link(join(path, name), join(to, name));
+      await unlink(join(to, name));
+      return true;
+    } catch (reason) {
+      if (isUnlinkable(reason)) return false;
+      throw reason;
+    }
+  });
+}
+
+function isUnlinkable(reason: unknown): boolean {
+  return isFileError(reason, "EXDEV", "EPERM", "EMLINK");
+}
+
 /** On one disk the files need not be copied. */
 async function bring({ path, files }: CheckpointDirectory, to: string, signal?: AbortSignal): Promise<void> {
   await during(`read checkpoint directory ${path}`, async () => {
     for (const { name } of files) {
       signal?.throwIfAborted();
       await link(join(path, name), join(to, name)).catch(async (reason: unknown) => {
-        if (!isFileError(reason, "EXDEV", "EPERM", "EMLINK")) throw reason;
+        if (!isUnlinkable(reason)) throw reason;
         await copyAcross(join(path, name), join(to, name), signal);
       });
     }
