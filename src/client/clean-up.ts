@@ -115,7 +115,7 @@ export class CleanUp {
         if (made?.state !== "refused") await undo(call, failed);
       };
     });
-    tryLater(undos, this.#patience.laterRestMs, Date.now() + LATER_MS);
+    tryLater(undos, this.#patience.laterRestMs, performance.now() + LATER_MS);
   }
 }
 
@@ -160,7 +160,7 @@ function tryLater(undos: readonly Undo[], restMs: number, end: number): void {
     for (const [at, undo] of undos.entries()) {
       const problem = await undo({ timeoutMs: LATER_CALL_MS }).catch((reason: unknown) => reason);
       if (!isSilence(problem)) continue;
-      if (Date.now() < end) tryLater(undos.slice(at), Math.min(restMs * 2, LONGEST_LATER_REST_MS), end);
+      if (performance.now() < end) tryLater(undos.slice(at), Math.min(restMs * 2, LONGEST_LATER_REST_MS), end);
       return;
     }
   };
@@ -174,15 +174,15 @@ export function isSilence(reason: unknown): boolean {
 
 /** Tries until it works, until the object is gone, or until the deadline; a try that gets no answer ends sooner, as its connection may hang. */
 async function insist(undo: Undo, tryMs: number): Promise<Error | undefined> {
-  const end = Date.now() + tryMs;
+  const end = performance.now() + tryMs;
   for (let rest = 25, callMs = FIRST_TRY_MS; ; rest = Math.min(rest * 2, LONGEST_REST_MS), callMs *= 2) {
     try {
-      await undo({ timeoutMs: Math.max(Math.min(end - Date.now(), callMs), 1) });
+      await undo({ timeoutMs: Math.max(Math.min(end - performance.now(), callMs), 1) });
       return undefined;
     } catch (reason) {
       if (isNotFound(reason)) return undefined;
       const error = reason instanceof Error ? reason : new Error(String(reason));
-      if (!isSilence(reason) || Date.now() + rest > end) return error;
+      if (!isSilence(reason) || performance.now() + rest > end) return error;
     }
     await sleep(rest);
   }

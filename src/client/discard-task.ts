@@ -10,15 +10,15 @@ const LONGEST_REST_MS = 1_000;
  * the daemon cannot do it, `reason` stays the error to report.
  */
 export async function discardTask(task: Task, reason: unknown): Promise<void> {
-  const end = Date.now() + DISCARD_MS;
+  const end = performance.now() + DISCARD_MS;
   for (let rest = 25; ; rest = Math.min(rest * 2, LONGEST_REST_MS)) {
-    const call = { timeoutMs: Math.max(end - Date.now(), 1) };
+    const call = { timeoutMs: Math.max(end - performance.now(), 1) };
     try {
       await task.delete(call);
       return;
     } catch (failure) {
       if (isNotFound(failure)) return;
-      if (Date.now() + rest > end)
+      if (performance.now() + rest > end)
         throw new AggregateError([reason, failure], `Task ${task.id} could not be restored, and not be removed`);
     }
     // A restore whose call was given up may have succeeded since.

@@ -19,9 +19,10 @@ export function remember<T>(
   const answers = remembered.get(services.introspection) ?? new Map<string, { at: number; value: Promise<unknown> }>();
   remembered.set(services.introspection, answers);
   const known = answers.get(key);
-  if (known !== undefined && Date.now() - known.at < REMEMBER_MS) return waitFor(known.value as Promise<T>, call);
+  if (known !== undefined && performance.now() - known.at < REMEMBER_MS)
+    return waitFor(known.value as Promise<T>, call);
   const value = ask({ timeoutMs: REMEMBER_MS });
-  answers.set(key, { at: Date.now(), value });
+  answers.set(key, { at: performance.now(), value });
   value.catch(() => answers.delete(key));
   return waitFor(value, call);
 }

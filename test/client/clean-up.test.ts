@@ -118,6 +118,18 @@ describe("what was being made when the work was given up", { timeout: 20_000 }, 
     }
   });
 
+  it("is tried again although the clock was set forward meanwhile", async (test) => {
+    const now = Date.now.bind(Date);
+    const cleanUp = new CleanUp({ tryMs: 10_000, laterRestMs: 5 });
+    let tries = 0;
+    cleanUp.onFailure("snapshot", async () => {
+      test.mock.method(Date, "now", () => now() + 60 * 60 * 1000);
+      if (++tries === 1) throw new UnavailableError("away");
+    });
+    assert.deepEqual(await cleanUp.run(true), []);
+    assert.equal(tries, 2);
+  });
+
   it("is tried again over what may be another connection when a try gets no answer", async () => {
     const cleanUp = new CleanUp({ tryMs: 10_000, laterRestMs: 5 });
     const tries: number[] = [];

@@ -58,6 +58,23 @@ describeOnEachDaemon("checkpoints at the same time", (daemon) => {
     await runs(container);
   });
 
+  it("of one container: the one under way is in the way of another whatever the clock says", async (test) => {
+    const container = await started();
+    const now = Date.now.bind(Date);
+    let other: Promise<unknown> | undefined;
+    await container.checkpoint("cp:1", [], {
+      onProgress: ({ phase, bytes }) => {
+        if (phase !== "pause" || bytes !== undefined) return;
+        test.mock.method(Date, "now", () => now() + 48 * 60 * 60 * 1000);
+        other = assert.rejects(container.checkpoint("cp:2"), isCheckpointInProgress);
+      },
+    });
+    test.mock.restoreAll();
+    assert.ok(other);
+    await other;
+    await runs(container);
+  });
+
   it("to one name: one wins, the others are refused before anything is frozen", async () => {
     const all: Container[] = [];
     for (let nth = 0; nth < CROWD; nth++) all.push(await started());

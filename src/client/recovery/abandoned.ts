@@ -89,13 +89,13 @@ export async function endAbandonedPause(services: Services, found: FoundOperatio
 
 async function insistOnThaw(services: Services, containerId: string, pid: number): Promise<Thawed> {
   const task = frozenTask(services, containerId, pid, () => ({ timeoutMs: CALL_MS }));
-  const end = Date.now() + CRIU_MS;
+  const end = performance.now() + CRIU_MS;
   for (;;) {
     try {
       const did = await thaw(task);
-      if (did !== "split" || Date.now() > end || (await task.freezer()) === undefined) return did;
+      if (did !== "split" || performance.now() > end || (await task.freezer()) === undefined) return did;
     } catch (reason) {
-      if (!isUnanswered(reason) || Date.now() > end) throw reason;
+      if (!isUnanswered(reason) || performance.now() > end) throw reason;
     }
     await sleep(REST_MS);
   }

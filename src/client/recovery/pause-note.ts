@@ -68,7 +68,7 @@ export class PauseNote {
   /** An ingest is bound to the connection it was opened over, and that was lost since. */
   async #eraseAnew(id: string, blob: Uint8Array, call: CallOptions & { readonly timeoutMs: number }): Promise<void> {
     const { content } = this.#services;
-    const end = Date.now() + call.timeoutMs;
+    const end = performance.now() + call.timeoutMs;
     for (let rest = SHORTEST_REST_MS; ; rest = Math.min(2 * rest, LONGEST_REST_MS)) {
       try {
         await orUndefined(content.abort(id, call));
@@ -76,7 +76,7 @@ export class PauseNote {
         await writeBlob(content, blob, options, { ...call, lease: this.#lease });
         return;
       } catch (reason) {
-        if (!isUnanswered(reason) || Date.now() + rest > end) throw reason;
+        if (!isUnanswered(reason) || performance.now() + rest > end) throw reason;
       }
       await sleep(rest);
     }
