@@ -9,6 +9,7 @@ await using client = await connect(fromEnv());
 const checkpoint = await client.importArchive(`${id}:imported`, archive);
 console.log(`made by ${checkpoint.origin.engine} of ${checkpoint.image.name}`);
 for (const { what, name, detail } of checkpoint.leftOut) console.log(`left out: ${what} ${name}: ${detail}`);
+for (const { what, name, detail } of checkpoint.exposed) console.log(`exposed: ${what} ${name}: ${detail}`);
 
 const container = await client.restore(id, checkpoint);
 const task = await container.newTask({ checkpoint });

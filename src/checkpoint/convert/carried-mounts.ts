@@ -30,7 +30,8 @@ export interface BindFacts {
   readonly hasShm: boolean;
 }
 
-const ordinaryTypes = new Set(["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2"]);
+/** Filesystems that each container has of its own. */
+export const ordinaryTypes: ReadonlySet<string> = new Set("proc sysfs tmpfs devpts mqueue cgroup cgroup2".split(" "));
 const enginesFiles =
   /^(?:\/etc\/(?:hosts|hostname|resolv\.conf|mtab)|\/(?:var\/)?run\/\.containerenv|\/dev\/termination-log)$/;
 const enginesDirectories = /^(?:\/dev\/shm|\/(?:var\/)?run\/secrets(?:\/kubernetes\.io\/serviceaccount)?)$/;

@@ -5,7 +5,7 @@ import type { WholeLimits } from "../archive/limits.js";
 import { DumpBudget } from "../criu/budget.js";
 import { ImageMagic, readImage } from "../criu/image.js";
 import type { Message } from "../criu/message.js";
-import { mountRecord } from "../criu/records.js";
+import { filesystemsOf, isReadOnlyMount, mountRecord } from "../criu/records.js";
 import { listTarMembers, type TarMember } from "../tar-members.js";
 import { capabilitiesOf } from "./capabilities.js";
 
@@ -21,6 +21,10 @@ export interface DumpMount {
   /** Which directory of its filesystem it shows. */
   readonly root: string;
   readonly filesystem: string;
+  /** All that its filesystem may turn out to be. */
+  readonly kinds: readonly string[];
+  /** Whether nothing can be written through it. */
+  readonly isReadOnly: boolean;
   readonly isExternal: boolean;
   /** The filesystem's number. */
   readonly device: number;
@@ -38,6 +42,8 @@ export interface DumpFacts {
   readonly rootModes: ReadonlySet<number>;
   /** Capabilities the processes have or can get, by who has them. */
   readonly capabilities: ReadonlyMap<string, number>;
+  /** Whether there are seccomp filters. */
+  readonly hasSeccomp: boolean;
   /** Whether there are established TCP connections. */
   readonly hasTcp: boolean;
   /** Whether there are file locks. */
@@ -57,6 +63,7 @@ export async function dumpFacts(
     mountKeys: new Set<string>(),
     rootModes: new Set<number>(),
     capabilities: new Map<string, number>(),
+    hasSeccomp: false,
     hasTcp: false,
     hasFileLocks: false,
   };
@@ -74,7 +81,8 @@ export async function dumpFacts(
       take(ImageMagic.mountPoints, (entry) => {
         const { externalKey, path, root, filesystem } = mountRecord(entry);
         const isExternal = externalKey !== undefined;
-        facts.mounts.push({ path, root, filesystem, isExternal, device: entry.number(3) });
+        const [kinds, isReadOnly] = [filesystemsOf(entry), isReadOnlyMount(entry)];
+        facts.mounts.push({ path, root, filesystem, kinds, isReadOnly, isExternal, device: entry.number(3) });
         if (externalKey !== undefined) facts.mountKeys.add(externalKey);
       }),
     ],
@@ -84,6 +92,7 @@ export async function dumpFacts(
   ];
   for await (const member of listTarMembers(provider, task, call)) {
     facts.isWhole ||= member.name === "inventory.img";
+    facts.hasSeccomp ||= member.name === "seccomp.img";
     facts.hasTcp ||= member.name.startsWith("tcp-stream-");
     facts.hasFileLocks ||= member.name === "filelocks.img";
     const [, read] = readers.find(([name]) => name.test(member.name)) ?? [];

@@ -44,6 +44,8 @@ export interface ImportedCheckpoint extends Checkpoint {
   readonly leftOut: readonly ImportNote[];
   /** What was changed so that containerd can restore it. */
   readonly mended: readonly ImportNote[];
+  /** What usually confines a container and does not confine this one: it had no seccomp filter, or paths were not hidden from it. */
+  readonly exposed: readonly ImportNote[];
 }
 
 /**
@@ -140,7 +142,7 @@ async function convert(
   await store.update(target.digest, gcLabels(index.manifests), call);
   if (diff !== undefined) await blobs.drop(diff);
   await blobs.keep([rwLayer, task, spec, criuOptions, parts.documents, target]);
-  return { ...parseCheckpoint(index, target), leftOut: notes.leftOut, mended: notes.mended };
+  return { ...parseCheckpoint(index, target), leftOut: notes.leftOut, mended: notes.mended, exposed: notes.exposed };
 }
 
 function layerOf(

@@ -3,6 +3,7 @@ import type { Spec } from "../../oci/runtime-spec.js";
 import { CRIU_CONFIG_ANNOTATION } from "../criu-config.js";
 import { ordinaryCapabilities } from "./capabilities.js";
 import { type BindFacts, type CarriedMount, carryMounts } from "./carried-mounts.js";
+import { requireConfined } from "./confinement.js";
 import type { DumpFacts } from "./dump-facts.js";
 import { parseForeignSpec } from "./foreign-spec.js";
 import { requireHidden } from "./hidden-place.js";
@@ -42,6 +43,7 @@ export function mendSpec(
   const spec = parseForeignSpec(document);
   checkCapabilities(dump, policy);
   requireHidden(dump);
+  requireConfined(spec, dump, policy, notes);
   for (const field of Object.keys(spec)) {
     if (kept.has(field) || (field === "hooks" && policy.hooks === true)) continue;
     notes.leave(field === "hooks" ? "hook" : "spec", field, "the policy does not allow it");

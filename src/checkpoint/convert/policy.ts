@@ -20,6 +20,11 @@ export interface ForeignSpecPolicy {
   readonly annotations?: readonly string[] | boolean | undefined;
   /** Seccomp with all it says, a listener's socket on the host included; without it the filter alone. */
   readonly seccomp?: boolean | undefined;
+  /**
+   * What engines hide in `/proc` and `/sys`, by its paths, or all of it; `/sys` for one that can be written to. When absent a CRI's
+   * container of which nothing was hidden comes along, and that is told: `false` refuses it, too.
+   */
+  readonly unmasked?: readonly string[] | boolean | undefined;
   /** Kinds of namespaces it may do without, and so be in the host's. */
   readonly hostNamespaces?: readonly NamespaceKind[] | undefined;
 }
@@ -40,6 +45,8 @@ export class ImportNotes {
   readonly leftOut: ImportNote[] = [];
   /** What was changed so that it works. */
   readonly mended: ImportNote[] = [];
+  /** What does not confine it, though it does others. */
+  readonly exposed: ImportNote[] = [];
 
   /** Notes that something did not come along. */
   leave(what: string, name: string, detail: string): void {
@@ -49,5 +56,9 @@ export class ImportNotes {
   /** Notes that something was changed. */
   mend(what: string, name: string, detail: string): void {
     this.mended.push({ what, name, detail });
+  }
+  /** Notes that something usual does not confine it. */
+  expose(what: string, name: string, detail: string): void {
+    this.exposed.push({ what, name, detail });
   }
 }

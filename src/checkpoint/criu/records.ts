@@ -120,10 +120,25 @@ export interface DumpedMount {
   readonly externalKey?: string;
 }
 
+// Of the flags of mount(2).
+const READ_ONLY = 1;
+
 const filesystems =
   "unsupported proc sysfs devtmpfs binfmt_misc tmpfs devpts simfs pstore securityfs fusectl debugfs cgroup aufs mqueue fuse auto overlay autofs tracefs rpc_pipefs nfs nfs4 cgroup2".split(
     " ",
   );
+
+/** Whether nothing can be written through a mount. */
+export function isReadOnlyMount(entry: Message): boolean {
+  return (entry.number(5) & READ_ONLY) !== 0;
+}
+
+/** What a mount's filesystem may turn out to be: criu goes by the number and mounts by the name, which both are there or not. */
+export function filesystemsOf(entry: Message): readonly string[] {
+  const [kind = "unsupported", name] = [filesystems[entry.number(1)], entry.text(14)];
+  if (name === "") return [kind];
+  return kind === "auto" || kind === "unsupported" ? [name] : [kind, name];
+}
 
 /** @see https://github.com/checkpoint-restore/criu/blob/v4.2.1/images/mnt.proto */
 export function mountRecord(entry: Message): DumpedMount {

@@ -3,12 +3,13 @@ import { describe, it } from "node:test";
 import { capabilitiesOf } from "../../../src/checkpoint/convert/capabilities.js";
 import type { DumpFacts, DumpMount } from "../../../src/checkpoint/convert/dump-facts.js";
 import { mendSpec } from "../../../src/checkpoint/convert/mend-spec.js";
-import { type ForeignSpecPolicy, ImportNotes } from "../../../src/checkpoint/convert/policy.js";
+import { type ForeignSpecPolicy, type ImportNote, ImportNotes } from "../../../src/checkpoint/convert/policy.js";
 import { FailedPreconditionError, InvalidArgumentError } from "../../../src/errors.js";
 import { encodeSpec, type Spec } from "../../../src/oci/runtime-spec.js";
 
 const mount = (path: string, more: Partial<DumpMount> = {}): DumpMount => {
-  return { path, root: "/", filesystem: "tmpfs", isExternal: false, device: 7, ...more };
+  const { filesystem = "tmpfs" } = more;
+  return { path, root: "/", filesystem, kinds: [filesystem], isReadOnly: false, isExternal: false, device: 7, ...more };
 };
 
 const rootMount = mount("/", { filesystem: "overlay", device: 1 });
@@ -18,22 +19,33 @@ const whole: DumpFacts = {
   mountKeys: new Set(),
   rootModes: new Set([0o40755]),
   capabilities: new Map(),
+  hasSeccomp: true,
   hasTcp: false,
   hasFileLocks: false,
 };
+
+const maskedPaths = "acpi kcore keys latency_stats sched_debug scsi timer_list"
+  .split(" ")
+  .map((name) => `/proc/${name}`)
+  .concat("/sys/firmware");
 
 const spec = (): Spec => ({
   ociVersion: "1.2.0",
   process: { user: { uid: 0, gid: 0 }, cwd: "/", capabilities: { bounding: ["CAP_CHOWN", "CAP_SYS_ADMIN"] } },
   mounts: [],
-  linux: { namespaces: [{ type: "mount" }, { type: "pid" }, { type: "ipc" }, { type: "uts" }, { type: "network" }] },
+  linux: {
+    namespaces: [{ type: "mount" }, { type: "pid" }, { type: "ipc" }, { type: "uts" }, { type: "network" }],
+    maskedPaths: [...maskedPaths],
+    readonlyPaths: ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+  },
 });
 
 function mend(from: Spec, policy: ForeignSpecPolicy = {}, dump: Partial<DumpFacts> = {}) {
   const notes = new ImportNotes();
   const binds = { bindMounts: [], config: {}, volumes: new Set<string>(), hasShm: false };
   const mended = mendSpec(encodeSpec(from), { ...whole, ...dump }, binds, policy, notes);
-  return { ...mended, left: notes.leftOut.map(({ what, name }) => `${what} ${name}`) };
+  const shown = (list: readonly ImportNote[]) => list.map(({ what, name }) => `${what} ${name}`);
+  return { ...mended, left: shown(notes.leftOut), exposed: shown(notes.exposed) };
 }
 
 function refuses(message: RegExp, ...args: Parameters<typeof mend>): void {
@@ -133,7 +145,7 @@ describe("a spec from elsewhere", () => {
 
   it("is refused with namespaces of the host's, and with a user namespace", () => {
     const host = spec();
-    host.linux = { namespaces: (host.linux?.namespaces ?? []).filter(({ type }) => type !== "pid") };
+    host.linux = { ...host.linux, namespaces: (host.linux?.namespaces ?? []).filter(({ type }) => type !== "pid") };
     refuses(/the host's own pid namespace/, host);
     mend(host, { hostNamespaces: ["pid"] });
     const user = spec();
@@ -173,7 +185,7 @@ describe("a spec from elsewhere", () => {
     refuses(/which its spec does not know/, spec(), {}, { mountKeys: new Set(["/somewhere"]) });
     const masked = spec();
     const evil = "/proc/x]:/dev/null\naction-script /bin/evil";
-    Object.assign(masked.linux ?? {}, { maskedPaths: [evil, "/proc/keys"] });
+    Object.assign(masked.linux ?? {}, { maskedPaths: [evil, ...maskedPaths] });
     refuses(/which its spec does not know/, masked, {}, { mountKeys: new Set([evil]) });
     assert.deepEqual(mend(masked, {}, { mountKeys: new Set(["/proc/keys"]) }).criuLines, [
       "external mnt[/proc/keys]:/dev/null",
@@ -196,5 +208,71 @@ describe("a spec from elsewhere", () => {
     }
     mend(spec(), {}, shows("/data"));
     mend(spec(), {}, shows("/dev/.containerd-client/empty"));
+  });
+
+  it("is refused where its processes would see or change what engines hide, by its own word", () => {
+    const hides = /could see or change what engines hide: /;
+    const without = (path: string): Spec => {
+      const { linux, ...rest } = spec();
+      const but = (paths: readonly string[] = []) => paths.filter((other) => other !== path);
+      return {
+        ...rest,
+        linux: { ...linux, maskedPaths: but(linux?.maskedPaths), readonlyPaths: but(linux?.readonlyPaths) },
+      };
+    };
+    for (const path of ["/proc/kcore", "/proc/sys", "/proc/sysrq-trigger", "/sys/firmware"]) {
+      refuses(new RegExp(`${hides.source}${path}$`), without(path));
+      refuses(hides, without(path), { unmasked: ["/proc/keys"] });
+      assert.ok(mend(without(path), { unmasked: [path] }).exposed.includes(`path ${path}`));
+      mend(without(path), { unmasked: true });
+    }
+    const sysfs = (...options: string[]) => ({
+      ...spec(),
+      mounts: [{ destination: "/sys", type: "sysfs", source: "sysfs", options }],
+    });
+    refuses(/: \/sys$/, sysfs("nosuid"));
+    refuses(/: \/sys$/, sysfs("ro", "rw"));
+    mend(sysfs("nosuid", "ro"));
+    mend(sysfs("rw"), { unmasked: ["/sys"] });
+  });
+
+  it("is refused where they would by what the dump has mounted", () => {
+    const proc = mount("/proc", { filesystem: "proc", device: 3 });
+    const sys = mount("/proc/sys", { ...proc, path: "/proc/sys", root: "/sys", isReadOnly: true });
+    const sysfs = mount("/sys", { filesystem: "sysfs", device: 4, isReadOnly: true });
+    const dump = (...mounts: DumpMount[]) => ({ mounts: [...whole.mounts, ...mounts] });
+    mend(spec(), {}, dump(proc, sys, sysfs));
+    for (const [path, mounts] of [
+      ["/proc/sys", [proc]],
+      ["/proc/sys", [proc, { ...sys, isReadOnly: false }]],
+      ["/sys", [proc, sys, { ...sysfs, isReadOnly: false }]],
+      ["/x", [proc, sys, { ...proc, path: "/x" }]],
+      ["/x", [proc, sys, { ...proc, path: "/x", isReadOnly: true }]],
+      ["/x", [proc, sys, { ...sys, path: "/x", isReadOnly: false }]],
+      ["/proc", [proc, sys, { ...proc }]],
+      ["/x", [proc, sys, mount("/x", { filesystem: "debugfs" })]],
+      ["/x", [proc, sys, mount("/x", { kinds: ["debugfs", "tmpfs"] })]],
+      ["/x", [proc, sys, mount("/x", { kinds: ["tmpfs", "sysfs"] })]],
+      ["/x", [proc, sys, mount("/x", { filesystem: "sysfs", root: "/data", device: rootMount.device })]],
+    ] as const) {
+      refuses(new RegExp(`: ${path}(, ${path})?$`), spec(), {}, dump(...mounts));
+      assert.ok(mend(spec(), { unmasked: [path] }, dump(...mounts)).exposed.includes(`path ${path}`));
+    }
+  });
+
+  it("tells of a CRI's container from which nothing was hidden, and of one without a seccomp filter", () => {
+    const cri = (): Spec => ({ ...spec(), annotations: { "io.kubernetes.cri.container-type": "container" } });
+    const bare = (from: Spec): Spec => ({ ...from, linux: { ...from.linux, maskedPaths: [], readonlyPaths: [] } });
+    refuses(/what engines hide/, bare(spec()));
+    assert.ok(mend(bare(cri())).exposed.includes("path /proc/sys"));
+    refuses(/what engines hide/, bare(cri()), { unmasked: false });
+    refuses(/: \/proc\/kcore$/, {
+      ...cri(),
+      linux: { ...spec().linux, maskedPaths: maskedPaths.filter((path) => path !== "/proc/kcore") },
+    });
+    const filtered = { ...spec(), linux: { ...spec().linux, seccomp: { defaultAction: "SCMP_ACT_ERRNO" } } };
+    assert.deepEqual(mend(filtered).exposed, []);
+    assert.deepEqual(mend(filtered, {}, { hasSeccomp: false }).exposed, ["seccomp filter"]);
+    assert.deepEqual(mend(spec()).exposed, ["seccomp filter"]);
   });
 });

@@ -230,4 +230,15 @@ describe("a checkpoint archive", () => {
     await assert.rejects(refused, { message: "there is none" });
     assert.equal(await countBlobs(store), 3, "the dump, the documents and the changed files");
   });
+
+  it("tells what does not confine its container", async () => {
+    const exposed = async (name: string) => {
+      const { checkpoint } = await imported(name);
+      return new Set(checkpoint.exposed.map(({ what }) => what));
+    };
+    assert.deepEqual(await exposed("podman-runc-gzip-running-1.tar.gz"), new Set());
+    assert.deepEqual(await exposed("crio.tar"), new Set(["path"]));
+    assert.deepEqual(await exposed("containerd-cri.tar"), new Set(["path", "seccomp"]));
+    await assert.rejects(imported("crio.tar", { policy: { unmasked: false } }), /what engines hide/);
+  });
 });
