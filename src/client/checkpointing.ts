@@ -80,7 +80,8 @@ export interface CheckpointResult extends Checkpoint {
   readonly cost: CheckpointCost;
   /**
    * Whether a guardian stood by while the task was paused: a process that would have resumed it, had this one died. There is none
-   * for a task that was not paused, over a transport of the caller's own, or where the client was told so.
+   * for a task that was not paused, over a transport of the caller's own, or where the client was told so; and none that could help when
+   * the first process of a pid namespace dies, as of a container, because the kernel kills the others with it.
    */
   readonly guarded: boolean;
   /** What could not be cleaned up after success; empty as a rule. It expires by itself after a day. */

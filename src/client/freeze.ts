@@ -67,7 +67,7 @@ export async function freeze(
     try {
       await pause[Symbol.asyncDispose]();
     } catch (reason) {
-      operation.abandonPause();
+      operation.abandonPause(task);
       throw reason;
     }
     await watch.settle();

@@ -4,6 +4,7 @@ import { FailedPreconditionError, InvalidArgumentError, type OperationFailure } 
 import { CleanUp, type Undo } from "./clean-up.js";
 import type { ContainerRecord } from "./container-record.js";
 import { newOperationId } from "./operation-id.js";
+import { giveUp } from "./recovery/given-up.js";
 import type { GuardianUse } from "./recovery/guardian.js";
 import { intentResource } from "./recovery/intent.js";
 import { type OperationRecord, operationLabels } from "./recovery/operation-record.js";
@@ -60,7 +61,7 @@ export class Operation {
   #begun = false;
   #rescued: string | undefined;
   #watch: PauseWatch | undefined;
-  #stillPaused = false;
+  #stillPaused: number | undefined;
 
   constructor(services: Services, subject: OperationSubject, options: OperationOptions, means: OperationMeans) {
     const { kind } = subject;
@@ -127,8 +128,10 @@ export class Operation {
       (call) => leases.create({ ...call, id, labels: operationLabels(record) }),
       async (call, failed) => {
         if (failed && this.#rescued !== undefined) throw new FailedPreconditionError(this.#rescued);
-        if (this.#stillPaused)
+        if (this.#stillPaused !== undefined) {
+          await giveUp(this.#services, this.lease, this.#stillPaused);
           throw new FailedPreconditionError("it says that the task is paused, until it is recovered");
+        }
         await leases.delete(this.lease, { ...call, sync: failed && this.#begun });
       },
       this.#means.signal,
@@ -154,9 +157,9 @@ export class Operation {
     return this.#watch;
   }
 
-  /** The task could not be resumed: the guardian goes on trying, and the lease stays. */
-  abandonPause(): void {
-    this.#stillPaused = true;
+  /** The task could not be resumed: the guardian goes on trying, and the lease stays, for anybody to recover, until it runs. */
+  abandonPause({ pid }: Task): void {
+    this.#stillPaused = pid;
     this.#watch?.abandon();
   }
 

@@ -1,13 +1,22 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readlinkSync } from "node:fs";
 import { describe, it } from "node:test";
 import { runCommand } from "../../lab/command.js";
 import { isAbandoned, operationLabels, operationOf } from "../../src/client/recovery/operation-record.js";
 import { fateOf, type Owner, operationsHere, ownOwner, parseOwner } from "../../src/client/recovery/owner.js";
 
 const OWNER = new URL("../../src/client/recovery/owner.js", import.meta.url).href;
+const SAY = `
+  const { readFileSync, readlinkSync } = require("node:fs");
+  const stat = readFileSync("/proc/self/stat", "utf8").split(") ")[1].split(" ");
+  const pidNamespace = readlinkSync("/proc/self/ns/pid");
+  console.log(JSON.stringify({ pid: process.pid, startTicks: stat[19], pidNamespace }));
+  process.stdin.resume();
+`;
 const notRoot = process.getuid?.() !== 0 && "only root can be another user";
+const seesAll = process.platform === "linux" && readlinkSync("/proc/self/ns/pid") === "pid:[4026531836]";
 
 describe("the owner of an operation", { skip: process.platform !== "linux" && "there is no /proc" }, () => {
   const other = (changes: Partial<Owner>): Owner => ({ ...ownOwner(), instance: "another", ...changes });
@@ -59,8 +68,40 @@ describe("the owner of an operation", { skip: process.platform !== "linux" && "t
     assert.equal(fateOf(other({ bootId: "before", host: "localhost" }), "one"), "unknown");
   });
 
-  it("is unknown in another pid namespace, and where there is no /proc", () => {
-    assert.equal(fateOf(other({ pidNamespace: "pid:[1]" }), "one"), "unknown");
+  it("is seen in a container of this machine, and is dead when that is gone", { skip: notRoot }, async () => {
+    const container = spawn(
+      "unshare",
+      ["--pid", "--fork", "--mount-proc", "--kill-child", process.execPath, "-e", SAY],
+      {
+        stdio: ["pipe", "pipe", "inherit"],
+      },
+    );
+    const ended = once(container, "exit");
+    const [said] = (await once(container.stdout, "data")) as [Buffer];
+    const inside = other(JSON.parse(String(said)) as Partial<Owner>);
+    try {
+      assert.equal(inside.pid, 1);
+      assert.equal(fateOf(inside, "one"), "alive");
+      assert.equal(fateOf({ ...inside, startTicks: "1" }, "one"), "dead");
+      assert.equal(fateOf({ ...inside, pid: 2 }, "one"), "dead");
+    } finally {
+      container.stdin.end();
+      await ended;
+    }
+    assert.equal(fateOf(inside, "one"), seesAll ? "dead" : "unknown");
+  });
+
+  it("is unknown outside of a container, and where there is no /proc", { skip: notRoot }, async () => {
+    const program = `
+      import { fateOf } from ${JSON.stringify(OWNER)};
+      console.log(fateOf(JSON.parse(process.argv[1]), "one"));
+    `;
+    const { stdout } = await runCommand("unshare", [
+      ...["--pid", "--fork", "--mount-proc", process.execPath, "--input-type=module", "--eval", program],
+      JSON.stringify(other({})),
+    ]);
+    assert.equal(stdout, "unknown\n");
+    assert.equal(fateOf(other({ pidNamespace: "" }), "one"), "unknown");
     assert.equal(fateOf(other({ bootId: "" }), "one"), "unknown");
     assert.equal(fateOf(other({ startTicks: "" }), "one"), "unknown");
   });
@@ -68,7 +109,7 @@ describe("the owner of an operation", { skip: process.platform !== "linux" && "t
   it("is believed dead when nobody can tell and its time is over", () => {
     const startedAt = new Date(1_000);
     const record = { id: "one", kind: "checkpoint", containerId: "c", startedAt, deadlineAt: new Date(2_000) };
-    const elsewhere = other({ pidNamespace: "pid:[1]" });
+    const elsewhere = other({ bootId: "elsewhere", host: "elsewhere 1" });
     assert.equal(isAbandoned({ ...record, owner: elsewhere }, 1_999), false);
     assert.equal(isAbandoned({ ...record, owner: elsewhere }, 2_001), true);
     assert.equal(isAbandoned({ ...record, owner: other({}) }, 2_001), false);

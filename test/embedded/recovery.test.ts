@@ -1,20 +1,23 @@
 import assert from "node:assert/strict";
-import { type ExecFileException, execFile } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { runCommand } from "../../lab/command.js";
 import { repositoryRoot } from "../../lab/repository.js";
 import { Client } from "../../src/client/client.js";
 import { OperationLabel } from "../../src/client/recovery/operation-record.js";
 import { ownOwner } from "../../src/client/recovery/owner.js";
 import type { Task } from "../../src/client/task.js";
-import { isUnavailable } from "../../src/errors.js";
+import { isContainerdError, isUnavailable } from "../../src/errors.js";
 import { unixTransport } from "../../src/rpc/transport.js";
+import { all } from "../suites/content-bed.js";
 import { type EmbeddedBed, embeddedBed } from "./beds.js";
-import { listenedIn, withSickTask } from "./sick-transport.js";
+import { listenedIn, withSickTask, withStuckTask } from "./sick-transport.js";
 import { simulatedImage, simulatedPrograms } from "./task-beds.js";
 
 const IMAGE = "docker.io/library/programs:1";
@@ -32,6 +35,7 @@ describe("recovery", { skip: process.platform !== "linux" && "there is no /proc"
     await bed.containerd.listen(socket);
   });
   after(async () => {
+    for (const child of held) child.stdin?.end();
     for (const client of clients) await client.close();
     await bed[Symbol.asyncDispose]();
   });
@@ -49,13 +53,25 @@ describe("recovery", { skip: process.platform !== "linux" && "there is no /proc"
     await task.start();
     return task;
   };
-  /** Pauses the container for a checkpoint, and dies of it. */
-  const leave = async ({ namespace }: Client, id: string): Promise<void> => {
-    const died = (reason: ExecFileException) => assert.equal(reason.signal, "SIGKILL");
-    await promisify(execFile)(process.execPath, [VICTIM, socket, namespace, id, "Checkpoint"]).then(
-      ({ stdout }) => assert.fail(stdout),
-      died,
-    );
+  const programOf = async (file: string, args: readonly string[]): Promise<string> => {
+    const { stdout } = await runCommand(file, args, { allowFailure: true });
+    return stdout;
+  };
+  /** What another process says that checkpoints the container. */
+  const checkpoint = ({ namespace }: Client, id: string, dieAt = "") =>
+    programOf(process.execPath, [VICTIM, socket, namespace, id, dieAt]);
+  /** What the first process of a container of its own says that runs such a program. */
+  const inPod = (...args: readonly string[]) =>
+    programOf("unshare", ["--pid", "--fork", "--mount-proc", process.execPath, ...args]);
+  /** Has another process pause the container for a checkpoint, and die of it. */
+  const leave = async (client: Client, id: string) => assert.equal(await checkpoint(client, id, "Checkpoint"), "");
+  const held: ChildProcess[] = [];
+  /** The same as the first process of a container; the number of its pid namespace is not given out again meanwhile. */
+  const leaveInPod = async ({ namespace }: Client, id: string): Promise<void> => {
+    const pod = ["unshare", "--mount-proc", process.execPath, VICTIM, socket, namespace, id, "Checkpoint"];
+    const child = spawn("unshare", ["--pid", "sh", "-c", '"$@"; echo over; read held', "sh", ...pod]);
+    held.push(child);
+    assert.equal(String(await once(child.stdout, "data")), "over\n");
   };
   const statusOf = async (task: Task) => (await task.status()).status;
 
@@ -135,10 +151,7 @@ describe("recovery", { skip: process.platform !== "linux" && "there is no /proc"
     await writeFile(join(identity, "uuid"), (await broken.introspection.server()).uuid);
     await writeFile(join(root, "containerd-client", broken.namespace), "");
     const cli = (...args: string[]) =>
-      promisify(execFile)(process.execPath, [CLI, ...args, "--all-namespaces", "--address", socket]).then(
-        ({ stdout }) => ({ code: 0, stdout }),
-        ({ code, stdout }: { readonly code: number; readonly stdout: string }) => ({ code, stdout }),
-      );
+      runCommand(process.execPath, [CLI, ...args, "--all-namespaces", "--address", socket], { allowFailure: true });
     const { code, stdout } = await cli("sweep");
     assert.equal(code, 1);
     assert.match(stdout, /^broken: .*ENOTDIR/m);
@@ -156,5 +169,98 @@ describe("recovery", { skip: process.platform !== "linux" && "there is no /proc"
     assert.match(report("broken")?.error?.message ?? "", /ENOTDIR/);
     assert.match(report("one")?.operations[0]?.error?.message ?? "", /c\.criu\.conf/);
     assert.equal((await cli("recover")).code, 0);
+    for (const directory of [identity, join(root, "containerd-client")]) await rm(directory, { recursive: true });
+  });
+
+  /** The word of operations on leases. */
+  const words = async (client: Client): Promise<string[]> => {
+    const ids: string[] = [];
+    for await (const lease of client.leases.list())
+      for await (const { id } of client.leases.resources(lease))
+        if (id.startsWith("containerd-client-intent/")) ids.push(id);
+    return ids;
+  };
+  const leasesOf = async (client: Client): Promise<string[]> => (await all(client.leases.list())).map(({ id }) => id);
+
+  it("finds what a living process gave up, and that forgets it then", async () => {
+    const client = await home("given-up");
+    const task = await run(client, "c1");
+    for (const next of ["recover", "checkpoint"]) {
+      const service = new Client({ transport: withStuckTask(unixTransport(socket), "c1"), namespace: "given-up" });
+      clients.push(service);
+      await assert.rejects(service.checkpoint("c1", "cp:1"), (reason) => {
+        assert.ok(isContainerdError(reason));
+        assert.match(String(reason.operation?.leftBehind), /lease containerd-client-checkpoint-/);
+        return true;
+      });
+      assert.equal(await statusOf(task), "paused");
+      assert.ok((await words(client)).some((word) => word.includes("/given-up/")));
+      const said =
+        next === "checkpoint"
+          ? await checkpoint(client, "c1")
+          : await programOf(process.execPath, [CLI, "recover", "-a", socket, "-n", "given-up"]);
+      assert.match(said, next === "checkpoint" ? /^succeeded, guarded true$/m : /the task runs again/);
+      assert.equal(await statusOf(task), "running");
+      for (let waitedMs = 0; (await leasesOf(client)).length > 0; waitedMs += 50) {
+        assert.ok(waitedMs < 60_000, "the lease stays");
+        await sleep(50);
+      }
+    }
+  });
+
+  describe("of a checkpoint made in a container", { skip: process.getuid?.() !== 0 && "only root makes one" }, () => {
+    /** As if the pause had begun long ago. */
+    const age = async (client: Client, { pid }: Task) => {
+      const [lease] = await all(client.leases.list());
+      assert.ok(lease);
+      for (const resource of await all(client.leases.resources(lease))) {
+        if (!resource.id.startsWith("containerd-client-intent/paused/")) continue;
+        await client.leases.deleteResource(lease, resource);
+        await client.content.abort(resource.id).catch(() => {});
+      }
+      const overdue = `containerd-client-intent/paused/${pid}/${Date.now() - 120_000}`;
+      await client.leases.addResource(lease, { type: "ingests", id: overdue });
+    };
+
+    it("is done by the machine, which sees that it is gone and says so to others", async (context) => {
+      if ((await readlink("/proc/self/ns/pid")) !== "pid:[4026531836]") return context.skip("this is no whole machine");
+      const client = await home("pod-host");
+      const task = await run(client, "c1");
+      await leaveInPod(client, "c1");
+      assert.equal(await statusOf(task), "paused");
+      assert.deepEqual(
+        (await client.recover()).map(({ pause }) => pause),
+        ["resumed"],
+      );
+      assert.equal(await statusOf(task), "running");
+      assert.match(await inPod(VICTIM, socket, client.namespace, "c1"), /^succeeded/);
+      assert.deepEqual(await leasesOf(client), []);
+    });
+
+    it("is done by another container when its pause is overdue, and stands in nobody's way then", async () => {
+      const client = await home("pod-again");
+      const task = await run(client, "c1");
+      const again = () => inPod(VICTIM, socket, client.namespace, "c1");
+      await leaveInPod(client, "c1");
+      assert.match(await again(), /CheckpointInProgressError/);
+      assert.equal(await statusOf(task), "paused");
+      await age(client, task);
+      assert.equal(await again(), "succeeded, guarded false\n");
+      assert.equal(await statusOf(task), "running");
+      assert.deepEqual(await leasesOf(client), []);
+    });
+
+    it("leaves it to a later sweep to remove the rest", async () => {
+      const client = await home("pod-sweep");
+      const task = await run(client, "c1");
+      const command = (name: string) => inPod(CLI, name, "-a", socket, "-n", client.namespace);
+      await leaveInPod(client, "c1");
+      assert.match(await command("recover"), /nothing to do/);
+      await age(client, task);
+      assert.match(await command("recover"), /the task runs again/);
+      assert.match(await command("sweep"), /removed: lease containerd-client-checkpoint-/);
+      assert.deepEqual(await leasesOf(client), []);
+      assert.equal(await statusOf(task), "running");
+    });
   });
 });

@@ -18,10 +18,10 @@ export function listenedIn(
   };
 }
 
-/** The process is killed when it is about to make that call. */
+/** The process ends at once when it is about to make that call: the first one of a pid namespace cannot kill itself. */
 export function dyingAt(inner: Transport, name: string): Transport {
   return listenedIn(inner, (method) => {
-    if (method.name === name) process.kill(process.pid, "SIGKILL");
+    if (method.name === name) process.exit(1);
   });
 }
 
@@ -31,5 +31,15 @@ export function withSickTask(inner: Transport, id: string): Transport {
     if (parent.typeName.endsWith("tasks.v1.Tasks") && name === "Get" && containerId === id) {
       throw new ConnectError("ttrpc: closed", Code.Unknown);
     }
+  });
+}
+
+/** A checkpoint of that container fails, its task cannot be resumed, and then nothing can be said about it. */
+export function withStuckTask(inner: Transport, id: string): Transport {
+  let stuck = false;
+  return listenedIn(inner, ({ parent, name }, { containerId }) => {
+    if (!parent.typeName.endsWith("tasks.v1.Tasks") || containerId !== id) return;
+    stuck ||= name === "Checkpoint";
+    if (stuck) throw new ConnectError("the shim is stuck", Code.Unknown);
   });
 }

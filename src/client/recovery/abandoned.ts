@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { CallOptions } from "../../call-options.js";
+import type { CallOptions, LeaseRef } from "../../call-options.js";
 import { orUndefined } from "../../content/found.js";
-import { FailedPreconditionError, isNotFound } from "../../errors.js";
+import { FailedPreconditionError } from "../../errors.js";
 import { type Thawed, thaw } from "../../guardian/thaw.js";
 import type { Lease } from "../../leases/lease.js";
 import { CleanUp } from "../clean-up.js";
@@ -10,7 +10,7 @@ import type { Services } from "../services.js";
 import { frozenTask, isUnanswered } from "./frozen-task.js";
 import { type Intent, intentResource, parseIntent } from "./intent.js";
 import { acquireLock, releaseLock } from "./lock.js";
-import { isAbandoned, OperationLabel, type OperationRecord, operationOf } from "./operation-record.js";
+import { isAbandoned, isOutOfSight, OperationLabel, type OperationRecord, operationOf } from "./operation-record.js";
 import { operationsHere, ownOwner } from "./owner.js";
 import { removeRemains } from "./remains.js";
 
@@ -45,23 +45,33 @@ export async function findOperations(services: Services, call: CallOptions, id?:
 /** What an operation had in hand when it was left. */
 export async function intentsOf(services: Services, { leases }: FoundOperation, call: CallOptions): Promise<Intent[]> {
   const intents: Intent[] = [];
-  for (const lease of leases) {
-    try {
-      for await (const resource of services.leases.resources(lease, call)) {
-        const intent = parseIntent(resource);
-        if (intent !== undefined) intents.push(intent);
-      }
-    } catch (reason) {
-      if (!isNotFound(reason)) throw reason;
-    }
+  for (const lease of leases) intents.push(...((await orUndefined(intentsOn(services, lease, call))) ?? []));
+  return intents;
+}
+
+/** What one lease says of that. */
+export async function intentsOn(services: Services, lease: LeaseRef, call: CallOptions): Promise<Intent[]> {
+  const intents: Intent[] = [];
+  for await (const resource of services.leases.resources(lease, call)) {
+    const intent = parseIntent(resource);
+    if (intent !== undefined) intents.push(intent);
   }
   return intents;
 }
 
-/** Whether a pause lasts longer than its operation allowed it, so that its owner is dead or hangs, wherever it is. */
-export async function isOverdue(services: Services, found: FoundOperation, call: CallOptions): Promise<boolean> {
+/**
+ * Whether nobody works at it any more: its process is gone, or has given it up; or that cannot be told from here, and a pause lasts longer
+ * than the operation allowed it, so that its process is dead or hangs, wherever it is.
+ */
+export async function isLeft(services: Services, found: FoundOperation, call: CallOptions): Promise<boolean> {
+  if (isAbandoned(found.record)) return true;
   const intents = await intentsOf(services, found, call);
-  return intents.some((intent) => intent.kind === "paused" && intent.untilAt.getTime() + OVERDUE_MS < Date.now());
+  if (intents.some(({ kind }) => kind === "given-up")) return true;
+  return isOutOfSight(found.record) && intents.some((one) => one.kind === "paused" && isOverdue(one.untilAt));
+}
+
+function isOverdue(untilAt: Date): boolean {
+  return untilAt.getTime() + OVERDUE_MS < Date.now();
 }
 
 /**
@@ -71,20 +81,39 @@ export async function isOverdue(services: Services, found: FoundOperation, call:
  */
 export type PauseOutcome = Thawed | "nothing";
 
-/** Ends what an abandoned operation has paused, and takes the intent from its lease. */
+/**
+ * Ends what an abandoned operation has paused, and takes the intent from its lease. From then on it stands in nobody's way, also where it
+ * cannot be told that it was abandoned.
+ */
 export async function endAbandonedPause(services: Services, found: FoundOperation): Promise<PauseOutcome> {
   const call = () => ({ timeoutMs: CALL_MS });
+  const { record, leases } = found;
+  const intents = await intentsOf(services, found, call());
+  const pauses = intents.filter((intent) => intent.kind === "paused");
   let outcome: PauseOutcome = "nothing";
-  for (const intent of await intentsOf(services, found, call())) {
-    if (intent.kind !== "paused") continue;
-    outcome = await insistOnThaw(services, found.record.containerId, intent.pid);
-    if (outcome === "split") continue;
-    const resource = intentResource(intent);
+  for (const { pid } of pauses) {
+    outcome = await insistOnThaw(services, record.containerId, pid);
+    if (outcome === "split") return outcome;
+  }
+  if (!intents.some(({ kind }) => kind === "given-up")) {
+    await orUndefined(sayGivenUp(services, record, record.owner?.pid ?? 0, call()));
+  }
+  for (const resource of pauses.map(intentResource)) {
     // It may have been an ingest as well.
     await orUndefined(services.content.abort(resource.id, call()));
-    for (const lease of found.leases) await services.leases.deleteResource(lease, resource, call());
+    for (const lease of leases) await services.leases.deleteResource(lease, resource, call());
   }
   return outcome;
+}
+
+/** Says on the lease of an operation that nobody works at it any more. */
+export async function sayGivenUp(
+  { leases }: Services,
+  operation: LeaseRef,
+  pid: number,
+  call: CallOptions,
+): Promise<void> {
+  await leases.addResource(operation, intentResource({ kind: "given-up", pid }), call);
 }
 
 async function insistOnThaw(services: Services, containerId: string, pid: number): Promise<Thawed> {
@@ -110,7 +139,6 @@ export async function withAbandoned<T>(
   services: Services,
   { id: abandonedId, containerId }: OperationRecord,
   act: (found: FoundOperation) => Promise<T>,
-  isStill: (found: FoundOperation) => boolean | Promise<boolean> = ({ record }) => isAbandoned(record),
 ): Promise<T | undefined> {
   const id = newOperationId("recover");
   const now = new Date();
@@ -122,7 +150,9 @@ export async function withAbandoned<T>(
     cleanUp.atEnd(`lock on operation ${abandonedId}`, (call) => releaseLock(services, abandonedId, record, call));
     await acquireLock(services, abandonedId, record, (holder) => takeOver(services, holder));
     const [found] = await findOperations(services, { timeoutMs: CALL_MS }, abandonedId);
-    return found !== undefined && (await isStill(found)) ? await act(found) : undefined;
+    return found !== undefined && (await isLeft(services, found, { timeoutMs: CALL_MS }))
+      ? await act(found)
+      : undefined;
   } finally {
     await cleanUp.run(false);
     operationsHere.delete(id);

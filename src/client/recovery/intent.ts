@@ -9,6 +9,8 @@ export type Intent =
   | { readonly kind: "paused"; readonly pid: number; readonly untilAt: Date }
   /** criu ends the task of that process: its memory is in what the lease keeps, and nowhere else. */
   | { readonly kind: "ended"; readonly pid: number }
+  /** Nobody works at it any more, whatever can be seen of its process: that could not resume the task, or somebody has seen it dead. */
+  | { readonly kind: "given-up"; readonly pid: number }
   /** The memory of that process goes through the daemon's temporary directory. */
   | { readonly kind: "temporary"; readonly pid: number };
 
@@ -24,7 +26,7 @@ export function intentResource(intent: Intent): LeaseResource {
 export function parseIntent({ type, id }: LeaseResource): Intent | undefined {
   const [prefix, kind, pid, until] = id.split("/");
   if (type !== "ingests" || prefix !== PREFIX) return undefined;
-  if (kind === "ended" || kind === "temporary") return { kind, pid: Number(pid) };
+  if (kind === "ended" || kind === "temporary" || kind === "given-up") return { kind, pid: Number(pid) };
   if (kind === "paused") return { kind, pid: Number(pid), untilAt: new Date(Number(until)) };
   return undefined;
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { isRunning, startOf } from "../../content/layout/process-identity.js";
+import { isRunningElsewhere } from "./pid-namespace.js";
 
 /** The process that runs an operation: enough to tell later whether it still can. What is empty could not be known. */
 export interface Owner {
@@ -46,8 +47,9 @@ export function fateOf(owner: Owner, operationId: string): "alive" | "dead" | "u
   const here = ownOwner();
   if (owner.bootId === "" || here.bootId === "") return "unknown";
   if (owner.bootId !== here.bootId) return owner.host === here.host && here.host.includes(" ") ? "dead" : "unknown";
-  if (owner.pidNamespace !== here.pidNamespace || owner.startTicks === "" || owner.pid <= 0) return "unknown";
-  const runs = isRunning(owner.pid, owner.startTicks);
+  if (owner.pidNamespace === "" || owner.startTicks === "" || owner.pid <= 0) return "unknown";
+  const isHere = owner.pidNamespace === here.pidNamespace;
+  const runs = isHere ? isRunning(owner.pid, owner.startTicks) : isRunningElsewhere(owner);
   return runs === undefined ? "unknown" : runs ? "alive" : "dead";
 }
 

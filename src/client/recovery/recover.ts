@@ -6,12 +6,12 @@ import {
   type FoundOperation,
   findOperations,
   intentsOf,
-  isOverdue,
+  isLeft,
   type PauseOutcome,
   withAbandoned,
 } from "./abandoned.js";
 import { isUnanswered } from "./frozen-task.js";
-import { isAbandoned, isOutOfSight, type OperationRecord } from "./operation-record.js";
+import type { OperationRecord } from "./operation-record.js";
 
 // As long as a daemon may take that is there.
 const THERE_MS = 30_000;
@@ -71,7 +71,7 @@ export async function recoverOperations(
     call.signal?.throwIfAborted();
     const { record } = found;
     try {
-      if (!(await isRecoverable(services, found, call))) continue;
+      if (!(await isLeft(services, found, call))) continue;
       const pause = dryRun ? await lookAt(services, found, call) : await recoverOne(services, found);
       recovered.push(recoveredOperation(record, pause));
     } catch (reason) {
@@ -97,17 +97,9 @@ export async function failureOfOne(
   return reason instanceof Error ? reason : new Error(String(reason));
 }
 
-/** Nobody works at it any more; or that cannot be told from here, but it has a task paused for longer than it may. */
-export async function isRecoverable(services: Services, found: FoundOperation, call: CallOptions): Promise<boolean> {
-  const { record } = found;
-  if (isAbandoned(record)) return true;
-  return isOutOfSight(record) && isOverdue(services, found, call);
-}
-
 /** Ends what an operation has paused, unless somebody else is at it. */
 export async function recoverOne(services: Services, { record }: FoundOperation): Promise<RecoveredOperation["pause"]> {
-  const still = (own: FoundOperation) => isRecoverable(services, own, {});
-  return busyWhenLocked(() => withAbandoned(services, record, (own) => endAbandonedPause(services, own), still));
+  return busyWhenLocked(() => withAbandoned(services, record, (own) => endAbandonedPause(services, own)));
 }
 
 /** What comes of work on an abandoned operation, unless somebody else is at it. */

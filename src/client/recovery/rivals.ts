@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../../call-options.js";
 import { DataLossError } from "../../errors.js";
 import type { Services } from "../services.js";
-import { type FoundOperation, findOperations, takeOver } from "./abandoned.js";
+import { type FoundOperation, findOperations, isLeft, takeOver } from "./abandoned.js";
 import { inProgress } from "./lock.js";
 import { isAbandoned, type OperationRecord } from "./operation-record.js";
 
@@ -21,23 +21,29 @@ const LONGEST_REST_MS = 250;
 export async function settleRivals(services: Services, own: OperationRecord, call: CallOptions): Promise<boolean> {
   const end = performance.now() + GIVE_WAY_MS;
   const first = await others(services, own, call);
-  let living = first.living;
+  const { self, abandoned } = first;
+  let { living } = first;
   for (let rest = SHORTEST_REST_MS; living.length > 0; rest = Math.min(2 * rest, LONGEST_REST_MS)) {
-    const [ahead] = performance.now() < end ? living.filter((one) => isBefore(one, first.self)) : living;
-    if (ahead !== undefined) throw inProgress(services, own, ahead);
+    const [ahead] = performance.now() < end ? living.filter(({ record }) => isBefore(record, self)) : living;
+    if (ahead !== undefined) {
+      if (!(await isLeft(services, ahead, call))) throw inProgress(services, own, ahead.record);
+      abandoned.push(ahead);
+      living = living.filter((one) => one !== ahead);
+      continue;
+    }
     await sleep(rest, undefined, { signal: call.signal });
     // Those who came since the first look have seen this one, and can have it only when this one is gone.
-    const known = new Set(living.map(({ id }) => id));
-    living = (await others(services, own, call)).living.filter(({ id }) => known.has(id));
+    const known = new Set(living.map(({ record }) => record.id));
+    living = (await others(services, own, call)).living.filter(({ record }) => known.has(record.id));
   }
-  for (const { record } of first.abandoned) await takeOver(services, record);
-  return first.abandoned.length > 0;
+  for (const { record } of abandoned) await takeOver(services, record);
+  return abandoned.length > 0;
 }
 
 interface Others {
   readonly self: OperationRecord;
-  readonly living: readonly OperationRecord[];
-  readonly abandoned: readonly FoundOperation[];
+  readonly living: readonly FoundOperation[];
+  readonly abandoned: FoundOperation[];
 }
 
 async function others(services: Services, own: OperationRecord, call: CallOptions): Promise<Others> {
@@ -49,7 +55,7 @@ async function others(services: Services, own: OperationRecord, call: CallOption
   return {
     self,
     // Where the process is seen to live its deadline does not count: somebody may have set the clock.
-    living: inTheWay.map(({ record }) => record).filter((record) => !isAbandoned(record)),
+    living: inTheWay.filter(({ record }) => !isAbandoned(record)),
     abandoned: inTheWay.filter(({ record }) => isAbandoned(record)),
   };
 }

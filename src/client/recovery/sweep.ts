@@ -5,13 +5,11 @@ import { dumpHome, removeDump } from "../dump-directory.js";
 import { newOperationId } from "../operation-id.js";
 import type { Services } from "../services.js";
 import { sharedRoot } from "../shared-root.js";
-import { type FoundOperation, findOperations, intentsOf, withAbandoned } from "./abandoned.js";
-import { isAbandoned } from "./operation-record.js";
+import { type FoundOperation, findOperations, intentsOf, isLeft, withAbandoned } from "./abandoned.js";
 import { operationsHere } from "./owner.js";
 import {
   busyWhenLocked,
   failureOfOne,
-  isRecoverable,
   lookAt,
   type RecoveredOperation,
   type RecoverOptions,
@@ -87,16 +85,13 @@ async function sweepOne(services: Services, found: FoundOperation, options: Reco
   const { record } = found;
   let pause: RecoveredOperation["pause"] = "failed";
   try {
-    const abandoned = isAbandoned(record);
-    if (!abandoned && !(await isRecoverable(services, found, call))) return { stays: true };
+    if (!(await isLeft(services, found, call))) return { stays: true };
     if (dryRun) {
       const operation = recoveredOperation(record, await lookAt(services, found, call));
-      if (!abandoned) return { operation, stays: true };
       return { operation, remains: { removed: leasesOf(found), kept: [], onHost: [] }, stays: false };
     }
     pause = await recoverOne(services, found);
     const operation = recoveredOperation(record, pause);
-    if (!abandoned) return { operation, stays: true };
     const why = `it says that the task of container ${record.containerId} is paused`;
     if (pause === "split") return { operation, remains: kept(found, why), stays: false };
     const remains = await busyWhenLocked(() => removeOne(services, found));
