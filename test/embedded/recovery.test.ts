@@ -69,7 +69,8 @@ describe("recovery", { skip: process.platform !== "linux" && "there is no /proc"
   /** The same as the first process of a container; the number of its pid namespace is not given out again meanwhile. */
   const leaveInPod = async ({ namespace }: Client, id: string): Promise<void> => {
     const pod = ["unshare", "--mount-proc", process.execPath, VICTIM, socket, namespace, id, "Checkpoint"];
-    const child = spawn("unshare", ["--pid", "sh", "-c", '"$@"; echo over; read held', "sh", ...pod]);
+    const holder = `exec unshare --pid sh -c '"$@"; echo over; read held' sh "$@"`;
+    const child = spawn("sh", ["-c", holder, "sh", ...pod]);
     held.push(child);
     assert.equal(String(await once(child.stdout, "data")), "over\n");
   };
