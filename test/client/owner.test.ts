@@ -69,13 +69,10 @@ describe("the owner of an operation", { skip: process.platform !== "linux" && "t
   });
 
   it("is seen in a container of this machine, and is dead when that is gone", { skip: notRoot }, async () => {
-    const container = spawn(
-      "unshare",
-      ["--pid", "--fork", "--mount-proc", "--kill-child", process.execPath, "-e", SAY],
-      {
-        stdio: ["pipe", "pipe", "inherit"],
-      },
-    );
+    const started = 'exec unshare --pid --fork --mount-proc --kill-child "$@"';
+    const container = spawn("sh", ["-c", started, "sh", process.execPath, "-e", SAY], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     const ended = once(container, "exit");
     const [said] = (await once(container.stdout, "data")) as [Buffer];
     const inside = other(JSON.parse(String(said)) as Partial<Owner>);
