@@ -1,6 +1,6 @@
 import { tmpdir } from "node:os";
 import type { Writable } from "node:stream";
-import { FailedPreconditionError, InvalidArgumentError, isFailedPrecondition } from "../errors.js";
+import { FailedPreconditionError, InvalidArgumentError, isFailedPrecondition, isNotFound } from "../errors.js";
 import { FIFO_ROOT, type FifoDirectory, type FifoUser, makeFifos, openFifoReader, openFifoWriter } from "./fifo.js";
 import type { StreamIOOptions } from "./stream-io.js";
 import type { IOContext, OpenIO } from "./task-io.js";
@@ -25,7 +25,7 @@ export async function openStreams(options: StreamIOOptions, context: IOContext):
   const names = [...(options.stdin === undefined ? [] : ["stdin"]), "stdout", ...(terminal ? [] : ["stderr"])];
   const user = { namespace: context.namespace, serverId: await context.serverId() };
   const fifos = await makeFifosIn(options.directory, names, user);
-  const streams = new Streams(fifos);
+  const streams = new Streams(fifos, containerId);
   try {
     return streams.open(options, terminal);
   } catch (reason) {
@@ -51,12 +51,14 @@ async function makeFifosIn(
 
 class Streams {
   readonly #fifos: FifoDirectory;
+  readonly #containerId: string;
   readonly #outputs: OutputStream[] = [];
   #input: InputStream | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(fifos: FifoDirectory) {
+  constructor(fifos: FifoDirectory, containerId: string) {
     this.#fifos = fifos;
+    this.#containerId = containerId;
   }
 
   open(options: StreamIOOptions, terminal: boolean): OpenIO {
@@ -77,14 +79,15 @@ class Streams {
       ...(input?.handedOut === undefined ? {} : { stdin: input.handedOut }),
       ...(stdout.handedOut === undefined ? {} : { stdout: stdout.handedOut }),
       ...(stderr?.handedOut === undefined ? {} : { stderr: stderr.handedOut }),
-      started: (closeStdin) => {
+      started: (closeStdin, wait) => {
         for (const output of this.#outputs) output.armEnd();
         input?.closeWith(closeStdin);
         void this.#removeAtEnd();
+        if (input !== undefined && wait !== undefined) void this.#breakOffAtEnd(input, wait);
       },
       finish: async () => {
         await Promise.all(this.#outputs.map((output) => output.finish()));
-        input?.stop();
+        input?.breakOff(this.#containerId);
       },
       close: () => this.close(),
     };
@@ -104,9 +107,20 @@ class Streams {
 
   /** The process may be removed through another object than the one that made it: nobody calls close() then. */
   async #removeAtEnd(): Promise<void> {
-    await Promise.all(this.#outputs.map(({ ended }) => ended));
+    await this.#outputsEnd();
     // Should it fail, close() tries again and says so.
     await this.#fifos.remove().catch(() => {});
+  }
+
+  /** A pipe that we could read from ourselves does not break when its reader goes: the daemon knows when it does. */
+  async #breakOffAtEnd(input: InputStream, wait: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    const hasEnded = (): Promise<boolean> => wait(input.over).then(() => true, isNotFound);
+    // A daemon that went away meanwhile may be back by the end of the outputs.
+    if ((await hasEnded()) || (await this.#outputsEnd().then(hasEnded))) input.breakOff(this.#containerId);
+  }
+
+  async #outputsEnd(): Promise<void> {
+    await Promise.all(this.#outputs.map(({ ended }) => ended));
   }
 
   #output(name: string, sink: Writable | undefined): OutputStream {

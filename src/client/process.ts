@@ -113,7 +113,10 @@ export class Process {
     const input = { containerId: this.containerId, execId: this.execId };
     const reply = await fromShim(this.services.rpc.unary(Tasks.method.start, input, call));
     this.#pid = reply.pid;
-    this.openIO?.started(() => this.closeStdin());
+    this.openIO?.started(
+      () => this.closeStdin(),
+      (signal) => this.wait({ signal }),
+    );
   }
 
   /**

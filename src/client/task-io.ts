@@ -46,14 +46,20 @@ export interface IORequest {
 export interface OpenIO {
   /** What the daemon is told. */
   readonly request: IORequest;
-  /** Standard input, where it was asked for with `"pipe"`. Ending it ends the process's input. */
+  /**
+   * Standard input, where it was asked for with `"pipe"`. Ending it ends the process's input. When the process ends first it is
+   * destroyed; with a {@link FailedPreconditionError} when something written to it was not read.
+   */
   readonly stdin?: Writable;
   /** Standard output, where no stream of the caller's takes it. It must be read, or the process stops when the pipe is full. */
   readonly stdout?: Readable;
   /** Standard error, as `stdout`; absent with a terminal. */
   readonly stderr?: Readable;
-  /** To be called when the process was started; `closeStdin` asks the daemon to end the process's input. */
-  started(closeStdin: () => Promise<void>): void;
+  /**
+   * To be called when the process was started; `closeStdin` asks the daemon to end the process's input, and `wait` resolves when
+   * the process has ended.
+   */
+  started(closeStdin: () => Promise<void>, wait?: (signal: AbortSignal) => Promise<unknown>): void;
   /**
    * Resolves when everything the ended process wrote has been read. What a child it left behind may still write is not
    * waited for. To be called before the daemon removes the process: its shim drops soon after what nobody has read.

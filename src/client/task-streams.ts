@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { finished, PassThrough, type Readable, type Writable } from "node:stream";
-import { isNotFound } from "../errors.js";
+import { FailedPreconditionError, isNotFound } from "../errors.js";
 import type { FifoReader } from "./fifo.js";
 
 // The process is gone: only what is on its way in the pipes can still come, unless a child it left behind goes on writing.
@@ -92,11 +92,13 @@ export class InputStream {
   readonly #socket: Socket;
   readonly #started: Promise<() => Promise<void>>;
   #start: (closeStdin: () => Promise<void>) => void = () => {};
-  #stopped = false;
+  readonly #over = new AbortController();
   #fault: Error | undefined;
 
   constructor(socket: Socket, source: Readable | undefined) {
     const own = source === undefined ? new PassThrough() : undefined;
+    // Most processes need not read all of their input: who does not listen has nothing to do about it, and must not die of it.
+    own?.on("error", () => {});
     this.handedOut = own;
     this.#source = source ?? (own as PassThrough);
     this.#socket = socket;
@@ -111,6 +113,11 @@ export class InputStream {
     finished(this.#source, { writable: false }, () => void this.#end());
   }
 
+  /** Aborted when no more is carried. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
   /** What kept the process from getting all of its input, or from hearing of its end. */
   get fault(): Error | undefined {
     return this.#fault;
@@ -122,23 +129,31 @@ export class InputStream {
   }
 
   /** Lets go of the source, which stays as it is, and of the pipe. */
-  stop(): void {
-    if (this.#stopped) return;
-    this.#stopped = true;
+  stop(reason?: Error): void {
+    if (this.over.aborted) return;
+    this.#over.abort();
     this.#source.unpipe(this.#socket);
     this.#socket.destroy();
-    if (this.handedOut !== undefined) this.handedOut.destroy();
+    this.handedOut?.destroy(reason);
+  }
+
+  /** To be called when the process has ended: who waits for it to take what is left hears that it will not. */
+  breakOff(containerId: string): void {
+    const { readableLength } = this.#source;
+    const unread = readableLength + (this.handedOut?.writableLength ?? 0) + this.#socket.writableLength;
+    const message = `Cannot write to a process in container ${containerId}: it ended with ${unread} bytes unread`;
+    this.stop(unread === 0 ? undefined : new FailedPreconditionError(message));
   }
 
   async #end(): Promise<void> {
-    if (this.#stopped) return;
+    if (this.over.aborted) return;
     await new Promise<void>((resolve) => this.#socket.write("", () => resolve()));
     const closeStdin = await this.#started;
     try {
-      if (!this.#stopped) await closeStdin();
+      if (!this.over.aborted) await closeStdin();
     } catch (reason) {
       // Without a process there is nothing to end.
-      if (!this.#stopped && !isNotFound(reason)) {
+      if (!this.over.aborted && !isNotFound(reason)) {
         this.#fault = reason instanceof Error ? reason : new Error(String(reason));
       }
     }

@@ -7,12 +7,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { PassThrough, Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { streamIO } from "../../src/client/stream-io.js";
 import { fileIO, nullIO, type OpenIO } from "../../src/client/task-io.js";
-import { FailedPreconditionError, InvalidArgumentError, NotFoundError } from "../../src/errors.js";
+import { FailedPreconditionError, InvalidArgumentError, NotFoundError, UnavailableError } from "../../src/errors.js";
 
 const plain = {
   containerId: "c",
@@ -209,6 +210,81 @@ describe("streamIO", () => {
     assert.equal(source.destroyed, false);
     source.write("more");
     source.destroy();
+  });
+
+  it("breaks off the input of a process that has ended, with a reason where bytes are left over", async () => {
+    const io = await streamIO({ directory, stdin: "pipe" }).open(plain);
+    const process = await play(io, "head -c 10 > /dev/null");
+    assert.ok(io.stdin);
+    const feeding = pipeline(Readable.from([Buffer.alloc(MB), Buffer.alloc(MB)]), io.stdin);
+    io.started(
+      async () => {},
+      () => exitOf(process),
+    );
+    await assert.rejects(feeding, (error) => {
+      assert.ok(error instanceof FailedPreconditionError, String(error));
+      assert.match(error.message, /^Cannot write to a process in container c: it ended with \d+ bytes unread$/);
+      return true;
+    });
+    await io.finish();
+    await io.close();
+
+    const idle = await streamIO({ directory, stdin: "pipe" }).open(plain);
+    const reader = await play(idle, "head -c 3 > /dev/null");
+    const errors: Error[] = [];
+    idle.stdin?.on("error", (error) => errors.push(error));
+    idle.stdin?.write("all");
+    idle.started(
+      async () => {},
+      () => exitOf(reader),
+    );
+    assert.ok(idle.stdin);
+    if (!idle.stdin.closed) await once(idle.stdin, "close");
+    assert.deepEqual(errors, []);
+    await idle.close();
+  });
+
+  it("breaks off the input although nobody listens, the daemon was away, or the process is gone", async () => {
+    for (const answers of [["ended"], ["away", "ended"], ["gone"]]) {
+      const io = await streamIO({ directory, stdin: "pipe" }).open(plain);
+      const process = await play(io, "exit 0");
+      io.stdout?.resume();
+      io.stderr?.resume();
+      assert.ok(io.stdin);
+      io.stdin.write(Buffer.alloc(MB));
+      io.started(
+        async () => {},
+        async () => {
+          await exitOf(process);
+          const answer = answers.shift();
+          if (answer === "away") throw new UnavailableError("the daemon is away");
+          if (answer === "gone") throw new NotFoundError("process: not found");
+        },
+      );
+      await new Promise<void>((resolve) => io.stdin?.once("close", resolve));
+      await io.close();
+    }
+  });
+
+  it("does not ask any more how the process ends when the input is over", async () => {
+    const io = await streamIO({ directory, stdin: Readable.from(["x"]) }).open(plain);
+    const process = await play(io, "cat > /dev/null");
+    let asked: AbortSignal | undefined;
+    const waited = new Promise((resolve) => {
+      io.started(
+        async () => {},
+        async (signal) => {
+          asked = signal;
+          signal.addEventListener("abort", resolve);
+          await once(signal, "abort");
+          signal.throwIfAborted();
+        },
+      );
+    });
+    assert.equal(asked?.aborted, false);
+    await waited;
+    assert.equal(await exitOf(process), 0);
+    await io.close();
   });
 
   it("makes its pipes where nobody else may look, and removes them, once or twice", async () => {

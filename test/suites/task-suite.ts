@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Process } from "../../src/client/process.js";
 import { fileIO, type IOContext, nullIO } from "../../src/client/task-io.js";
 import {
   isAlreadyExists,
@@ -304,6 +307,24 @@ function streamCases(bed: TaskBed): void {
     assert.equal((await cat.wait()).exitStatus, 0);
     await cat.delete();
     assert.equal(await copied, lines);
+  });
+
+  it("end before they have read their input, and who writes it hears of that", async () => {
+    const feed = (process: Process) => {
+      assert.ok(process.io.stdin);
+      return pipeline(Readable.from([Buffer.alloc(1_000_000), Buffer.alloc(1_000_000)]), process.io.stdin);
+    };
+    const careless = await bed.container(["true"]);
+    const task = await careless.newTask({ io: bed.pipes({ stdin: "pipe" }) });
+    const fed = assert.rejects(feed(task), isFailedPrecondition);
+    await task.start();
+    await fed;
+    assert.equal((await task.delete()).exitStatus, 0);
+    const { task: other } = await bed.started(["sleep", "1000"]);
+    const exec = await other.exec("e", ["seven"], { io: bed.pipes({ stdin: "pipe" }) });
+    await exec.start();
+    await assert.rejects(feed(exec), isFailedPrecondition);
+    assert.equal((await exec.delete()).exitStatus, 7);
   });
 
   it("append to a file what they and their further processes write", async () => {
