@@ -11,6 +11,7 @@ import type { ContainerRecord } from "./container-record.js";
 import { daemonPlatform, requirePlugin, requireZstd } from "./features.js";
 import type { Image } from "./image.js";
 import type { Mount } from "./mount.js";
+import { isOwnContainer } from "./own-container.js";
 import type { Services } from "./services.js";
 import { knownServer, sharedRoot } from "./shared-root.js";
 import { findTask, type Task, type TaskStatus } from "./task.js";
@@ -101,6 +102,15 @@ export async function preflight(
     });
   }
   if (parts.task) refuseState(record.id, status);
+  if (
+    status === "running" &&
+    task !== undefined &&
+    (await isOwnContainer(services, record, task.pid, rwMounts, call))
+  ) {
+    throw new FailedPreconditionError(`Cannot checkpoint container ${record.id}: this process runs in it`, {
+      hint: "Paused with it, nobody could resume it. Do it from outside, or from another container.",
+    });
+  }
   await sharedRoot(services, call, pathIn(rwMounts));
   const image = await resolveImage(services, record, base, parent, plan.image, call);
   const platform = image.platform ?? (await daemonPlatform(services, call));

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { access, constants, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { kill } from "node:process";
+import { cgroupOf, frozenCgroup } from "./container-cgroup.js";
 
 /** The file through which the kernel freezes and thaws one cgroup. */
 export interface Freezer {
@@ -34,48 +35,19 @@ export async function findFreezer(pid: number, cgroupsPath: string): Promise<Fre
 
 /** The same, from the cgroups of the process and the mounts of this one, as the kernel tells them. */
 export function locateFreezer(cgroups: string, mounts: string, cgroupsPath: string): Freezer | undefined {
-  const members = cgroups.split("\n").map((line) => /^(\d+):([^:]*):(.*)$/.exec(line) ?? []);
-  const v1 = members.find(([, , controllers = ""]) => controllers.split(",").includes("freezer"))?.[3];
-  const own = cgroupAbove(v1 ?? members.find(([, hierarchy]) => hierarchy === "0")?.[3] ?? "", cgroupsPath);
+  const { version, path } = frozenCgroup(cgroups);
+  const own = cgroupOf(path, cgroupsPath);
   if (own === undefined || own.includes("..")) return undefined;
   for (const line of mounts.split("\n")) {
     const [mount = "", filesystem = ""] = line.split(" - ");
     const [type = "", , options = ""] = filesystem.split(" ");
     const [, , , root = "", at = ""] = mount.split(" ");
-    const fits = v1 === undefined ? type === "cgroup2" : type === "cgroup" && options.split(",").includes("freezer");
+    const fits = version === 2 ? type === "cgroup2" : type === "cgroup" && options.split(",").includes("freezer");
     if (!fits || (root !== "/" && !own.startsWith(`${root}/`))) continue;
     const directory = join(at, root === "/" ? own : own.slice(root.length));
-    return v1 === undefined
-      ? { path: join(directory, "cgroup.freeze"), version: 2 }
-      : { path: join(directory, "freezer.state"), version: 1 };
+    return { path: join(directory, version === 2 ? "cgroup.freeze" : "freezer.state"), version };
   }
   return undefined;
-}
-
-/**
- * The container's cgroup among those a process is in, innermost first: a path of the cgroup filesystem, or slice, prefix and name of one of
- * systemd's. All of its names must be there as they are: one like `user` is part of many.
- */
-function cgroupAbove(own: string, cgroupsPath: string): string | undefined {
-  const segments = own.split("/");
-  for (let end = segments.length; end > 0; end--) {
-    const above = segments.slice(0, end);
-    if (endings(cgroupsPath).some((names) => names.length > 0 && isEnding(above, names))) return above.join("/");
-  }
-  return undefined;
-}
-
-function endings(cgroupsPath: string): readonly (readonly string[])[] {
-  const plain = cgroupsPath.split("/").filter((name) => name !== "");
-  const [, prefix, name, more] = cgroupsPath.split(":");
-  if (prefix === undefined || name === undefined || name === "" || more !== undefined) return [plain];
-  if (name.endsWith(".slice")) return [plain, [name]];
-  return [plain, [`${prefix === "" ? "" : `${prefix}-`}${name}.scope`]];
-}
-
-function isEnding(segments: readonly string[], names: readonly string[]): boolean {
-  const from = segments.length - names.length;
-  return from >= 0 && names.every((name, at) => segments[from + at] === name);
 }
 
 /** Whether the kernel keeps the cgroup frozen, or is about to; `undefined` when it is gone. */

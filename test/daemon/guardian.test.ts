@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { after, afterEach, before, beforeEach, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findFreezer, setKernelFrozen } from "../../src/guardian/freezer.js";
@@ -12,7 +13,7 @@ import {
 } from "../../src/index.js";
 import { testCertificates } from "../client/certificates.js";
 import { Relay } from "../rpc/relay.js";
-import { assertNothingLeft, taskState } from "./audit.js";
+import { assertNothingLeft, seen, taskState } from "./audit.js";
 import { guardianGone, guardiansOf, startChild } from "./child.js";
 import { clientFor } from "./client.js";
 import { countOf, countsBeyond, discard, IMAGE, start } from "./counter.js";
@@ -171,6 +172,20 @@ describeOnEachDaemon("a guardian", (daemon) => {
     await setKernelFrozen(freezer, false);
     await guardianGone(child);
     await daemon().start();
+  });
+
+  it("would stand still with the task in its container: a checkpoint from there is refused before anything is frozen", async () => {
+    const { pid } = await container.task();
+    const freezer = await findFreezer(pid, `/${client.namespace}/${container.id}`);
+    assert.ok(freezer);
+    const child = startChild(work({ cgroup: dirname(freezer.path), maxPausedMs: 1_000 }));
+    let said: readonly string[] = [];
+    const pauses = await seen(client, "/tasks/paused", async () => {
+      said = await child.ended();
+    });
+    assert.ok(said.includes("failed failed_precondition"), said.join(", "));
+    assert.deepEqual(pauses, []);
+    await runsAgain();
   });
 
   it("has no say any more when a checkpoint has failed: somebody else's pause stays", async () => {

@@ -1,4 +1,5 @@
-import { writeSync } from "node:fs";
+import { writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { type CheckpointOption, connect, withCheckpointTaskExit, withCheckpointWay } from "../../src/index.js";
 import { before } from "./before-call.js";
 
@@ -19,6 +20,8 @@ export interface ChildWork {
   readonly dieIn?: string;
   readonly afterMs?: number;
   readonly signal?: "SIGKILL" | "SIGSTOP";
+  /** The directory of a cgroup it goes into first. */
+  readonly cgroup?: string;
   /** It kills itself instead of calling this method of the tasks. */
   readonly dieBefore?: "Pause";
 }
@@ -26,6 +29,7 @@ export interface ChildWork {
 /** Run as a program of its own: does the work, says which phases it enters, and how it ended. */
 async function main(work: ChildWork): Promise<void> {
   const { address, namespace, id, ref, guardian, operationId, maxPausedMs, afterMs, signal = "SIGKILL" } = work;
+  if (work.cgroup !== undefined) writeFileSync(join(work.cgroup, "cgroup.procs"), String(process.pid));
   const client = await connect(
     work.dieBefore === undefined
       ? { address, namespace, guardian }
