@@ -13,7 +13,7 @@ import { Client } from "../../src/client/client.js";
 import { OperationLabel } from "../../src/client/recovery/operation-record.js";
 import { ownOwner } from "../../src/client/recovery/owner.js";
 import type { Task } from "../../src/client/task.js";
-import { isContainerdError, isUnavailable } from "../../src/errors.js";
+import { isContainerdError, isFailedPrecondition, isUnavailable } from "../../src/errors.js";
 import { unixTransport } from "../../src/rpc/transport.js";
 import { all } from "../suites/content-bed.js";
 import { type EmbeddedBed, embeddedBed } from "./beds.js";
@@ -207,6 +207,19 @@ describe("recovery", { skip: process.platform !== "linux" && "there is no /proc"
         await sleep(50);
       }
     }
+  });
+
+  it("knows what an operation made by its name, whatever other names that was given", async () => {
+    const client = await home("tagged");
+    await run(client, "c1");
+    const call = { operationId: "nightly" };
+    await client.checkpoint("c1", "counter:frozen", [], call);
+    const { target, labels } = await client.images.get("counter:frozen");
+    for (const name of ["a:backup", "z:backup"]) await client.images.create(name, target, { labels });
+    assert.equal((await client.checkpoint("c1", "counter:frozen", [], call)).ref, "counter:frozen");
+    await assert.rejects(client.checkpoint("c1", "counter:other", [], call), isFailedPrecondition);
+    await run(client, "c2");
+    await assert.rejects(client.checkpoint("c2", "counter:frozen", [], call), isFailedPrecondition);
   });
 
   describe("of a checkpoint made in a container", { skip: process.getuid?.() !== 0 && "only root makes one" }, () => {

@@ -38,15 +38,20 @@ export async function earlierImage(
   ref: string,
   call: CallOptions,
 ): Promise<Image | undefined> {
+  let other: Image | undefined;
   for await (const image of services.images.list(madeBy(callerId), call)) {
+    // Who gives an image one more name gives that its labels.
     if (image.name !== ref || image.labels[OperationLabel.container] !== containerId) {
-      throw taken(callerId, `made image ${JSON.stringify(image.name)}`);
+      other ??= image;
+      continue;
     }
     const ends = image.labels[OperationLabel.ends];
     const found = ends === undefined ? undefined : await orUndefined(findTask(services, containerId, call));
     if (found === undefined || String(found.task.pid) !== ends || found.status === "stopped") return image;
     await image.delete({ ...call, sync: true });
+    return undefined;
   }
+  if (other !== undefined) throw taken(callerId, `made image ${JSON.stringify(other.name)}`);
   return undefined;
 }
 
