@@ -21,6 +21,8 @@ export const CheckpointAnnotation = {
   imageDigest: "containerd-client.checkpoint.image.digest",
   /** The chain id of the snapshot that lies under the rw layer. */
   chainId: "containerd-client.checkpoint.image.chain-id",
+  /** The committed snapshot that lies under the rw layer, where that is none of an image's; empty when nothing does. */
+  parentSnapshot: "containerd-client.checkpoint.snapshot.parent",
   /** The digest of the base image's config. */
   imageConfigDigest: "containerd-client.checkpoint.image.config-digest",
   /** The engine whose archive the checkpoint was made of. */

@@ -16,6 +16,11 @@ export interface CheckpointImage {
   readonly configDigest?: Digest;
   /** The chain id of the snapshot under the writable layer. */
   readonly chainId?: Digest;
+  /**
+   * The committed snapshot under the writable layer, where it has none of an image's names, such as one with other owners or one
+   * that somebody made; empty where there is nothing under it. It is restored where its snapshotter has that snapshot.
+   */
+  readonly parentSnapshot?: string;
   /** The image itself, when it is part of the checkpoint. */
   readonly descriptor?: Descriptor;
 }

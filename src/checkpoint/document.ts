@@ -118,6 +118,7 @@ function parseImage(annotations: Labels, descriptor: Descriptor | undefined): Ch
   const name = annotations[CheckpointAnnotation.imageName] ?? annotations[CheckpointAnnotation.taskImageName];
   const digest = annotations[CheckpointAnnotation.imageDigest] ?? descriptor?.digest;
   const chainId = annotations[CheckpointAnnotation.chainId];
+  const parentSnapshot = annotations[CheckpointAnnotation.parentSnapshot];
   const configDigest = annotations[CheckpointAnnotation.imageConfigDigest];
   if (digest !== undefined && descriptor !== undefined && digest !== descriptor.digest) {
     throw new InvalidArgumentError(
@@ -129,6 +130,7 @@ function parseImage(annotations: Labels, descriptor: Descriptor | undefined): Ch
     ...(digest !== undefined && isDigest(digest) ? { digest } : {}),
     ...(configDigest !== undefined && isDigest(configDigest) ? { configDigest } : {}),
     ...(chainId !== undefined && isDigest(chainId) ? { chainId } : {}),
+    ...(parentSnapshot === undefined ? {} : { parentSnapshot }),
     ...(descriptor === undefined ? {} : { descriptor }),
   };
 }
@@ -177,6 +179,7 @@ export function checkpointIndex(parts: CheckpointParts): Index {
       [CheckpointAnnotation.createdAt]: parts.createdAt.toISOString(),
       ...(image.digest === undefined ? {} : { [CheckpointAnnotation.imageDigest]: image.digest }),
       ...(image.chainId === undefined ? {} : { [CheckpointAnnotation.chainId]: image.chainId }),
+      ...(image.parentSnapshot === undefined ? {} : { [CheckpointAnnotation.parentSnapshot]: image.parentSnapshot }),
       ...(image.configDigest === undefined ? {} : { [CheckpointAnnotation.imageConfigDigest]: image.configDigest }),
     },
   };

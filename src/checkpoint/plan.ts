@@ -127,7 +127,7 @@ export function withCheckpointWay(way: CheckpointWay): CheckpointOption {
   };
 }
 
-/** Includes a part of the caller's own. */
+/** Includes a part of the caller's own, of a media type that no part of a checkpoint has: not a layer's or an image's. */
 export function withCheckpointPart(part: CheckpointPart): CheckpointOption {
   return (plan) => {
     plan.parts.push(part);

@@ -1,4 +1,5 @@
 import type { CallOptions } from "../call-options.js";
+import { readCheckpoint } from "../checkpoint/document.js";
 import { orUndefined } from "../content/found.js";
 import { readImageConfig, readManifest, rootFSOf } from "../content/image-manifest.js";
 import { indexEntries } from "../content/index-entries.js";
@@ -7,8 +8,9 @@ import { isInvalidArgument } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import type { Digest } from "../oci/digest.js";
 import type { ImageConfig } from "../oci/image-config.js";
-import { isConfigType, isManifestType } from "../oci/media-types.js";
+import { isConfigType, isIndexType, isManifestType } from "../oci/media-types.js";
 import type { Services } from "./services.js";
+import { visibleBlobs } from "./visible-blobs.js";
 
 /** One platform's image inside what an image name stands for. */
 export interface PlatformImage {
@@ -55,6 +57,27 @@ export async function imageOnChain(
   call: CallOptions = {},
 ): Promise<PlatformImage | undefined> {
   for await (const image of platformImages(provider, target, call)) if (image.chainId === chain) return image;
+  return undefined;
+}
+
+/** An image whose unpacked layers are the snapshot `chain`, under whatever name: its own, or that of a checkpoint it is part of. */
+export async function anyImageOnChain(
+  services: Services,
+  chain: string,
+  call: CallOptions,
+): Promise<{ readonly target: Descriptor; readonly config: ImageConfig } | undefined> {
+  const provider = visibleBlobs(services);
+  for await (const { target } of services.images.list([], call)) {
+    const found = await lenient(imageOnChain(provider, target, chain, call));
+    if (found === undefined) continue;
+    const checkpoint = isIndexType(target.mediaType)
+      ? await lenient(readCheckpoint(provider, target, call))
+      : undefined;
+    return {
+      target: checkpoint === undefined ? target : (checkpoint.image.descriptor ?? found.manifest),
+      config: found.config,
+    };
+  }
   return undefined;
 }
 

@@ -4,9 +4,9 @@ import { filter } from "../content/filter.js";
 import { orUndefined } from "../content/found.js";
 import { AlreadyExistsError, FailedPreconditionError, NotFoundError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import type { Digest } from "../oci/digest.js";
+import { type Digest, isDigest } from "../oci/digest.js";
 import type { Platform } from "../oci/platform.js";
-import { imageOnChain } from "./base-image.js";
+import { anyImageOnChain, imageOnChain } from "./base-image.js";
 import type { ContainerRecord } from "./container-record.js";
 import { daemonPlatform, requirePlugin, requireZstd } from "./features.js";
 import type { Image } from "./image.js";
@@ -35,6 +35,7 @@ export interface CheckpointTarget {
     /** Bytes of what the digest names. */
     readonly size?: number;
     readonly chainId?: Digest;
+    readonly parentSnapshot?: string;
     readonly include?: Descriptor;
   };
   readonly platform: Platform;
@@ -181,11 +182,15 @@ interface ResolvedImage {
   readonly digest?: Digest;
   readonly size?: number;
   readonly chainId?: Digest;
+  readonly parentSnapshot?: string;
   readonly include?: Descriptor;
   readonly platform?: Platform;
 }
 
-/** The name may stand for another image by now: what counts is the snapshot the container really stands on. */
+/**
+ * The name may stand for another image by now, or for none where a checkpoint brought the image along: what counts is the snapshot
+ * the container really stands on.
+ */
 async function resolveImage(
   services: Services,
   record: ContainerRecord,
@@ -196,34 +201,36 @@ async function resolveImage(
 ): Promise<ResolvedImage> {
   const known = {
     ...(record.image === "" ? {} : { name: record.image }),
-    ...(parent === "" ? {} : { chainId: parent as Digest }),
+    ...(isDigest(parent) ? { chainId: parent } : record.snapshotKey === "" ? {} : { parentSnapshot: parent }),
   };
   const include = wanted ?? record.image !== "";
-  if (base === undefined) {
-    if (!include) return known;
-    throw new NotFoundError(
-      record.image === ""
-        ? `Cannot include the base image of container ${record.id}: it was not made from one`
-        : `Cannot include the base image of container ${record.id}: there is no image ${JSON.stringify(record.image)}`,
-      { hint: "Name the parts you want, without withCheckpointImage(), to leave the base image out." },
-    );
-  }
-  const image = await imageOnChain(visibleBlobs(services), base.target, parent, call);
-  if (image !== undefined) {
-    const platform = { os: image.config.os, architecture: image.config.architecture };
-    return {
-      ...known,
-      digest: base.target.digest,
-      size: base.target.size,
-      platform,
-      ...(include ? { include: base.target } : {}),
-    };
+  const named = base && (await imageOnChain(visibleBlobs(services), base.target, parent, call));
+  const found =
+    named !== undefined && base !== undefined
+      ? { target: base.target, config: named.config }
+      : include && isDigest(parent)
+        ? await anyImageOnChain(services, parent, call)
+        : undefined;
+  if (found !== undefined) {
+    const { target, config } = found;
+    const platform = { os: config.os, architecture: config.architecture };
+    return { ...known, digest: target.digest, size: target.size, platform, ...(include ? { include: target } : {}) };
   }
   if (!include) return known;
-  throw new FailedPreconditionError(
-    `Cannot include the base image of container ${record.id}: ${JSON.stringify(record.image)} is not what its snapshot was made from`,
-    {
-      hint: "The name was given to another image since. Name the parts you want, without withCheckpointImage(), to leave it out.",
-    },
-  );
+  const hint = "Name the parts you want, without withCheckpointImage(), to leave the base image out.";
+  const cannot = `Cannot include the base image of container ${record.id}`;
+  if (record.image === "") throw new NotFoundError(`${cannot}: it was not made from one`, { hint });
+  if (!isDigest(parent)) {
+    throw new FailedPreconditionError(
+      `${cannot}: its snapshot stands on ${JSON.stringify(parent)}, which no image is`,
+      {
+        hint: `${hint} It can be restored where that snapshot is.`,
+      },
+    );
+  }
+  const name = JSON.stringify(record.image);
+  if (base === undefined) throw new NotFoundError(`${cannot}: there is no image ${name}`, { hint });
+  throw new FailedPreconditionError(`${cannot}: ${name} is not what its snapshot was made from`, {
+    hint: `The name was given to another image since. ${hint}`,
+  });
 }

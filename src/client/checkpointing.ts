@@ -9,7 +9,7 @@ import { gcLabels } from "../content/walk.js";
 import { DataLossError, InvalidArgumentError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
 import { encodeIndex } from "../oci/image-index.js";
-import { MEDIA_TYPE_INDEX } from "../oci/media-types.js";
+import { isIndexType, isLayerType, isManifestType, MEDIA_TYPE_INDEX } from "../oci/media-types.js";
 import type { Platform } from "../oci/platform.js";
 import { encodeAny } from "../typeurl.js";
 import { type Captured, capture } from "./capture.js";
@@ -156,11 +156,12 @@ async function perform(
 ): Promise<Performed> {
   const { record } = target;
   operation.enter("prepare");
-  const others = await Promise.all(
+  const others = await together(
     plan.parts.map((make, at) =>
       make({ containerId: record.id, content: services.content, ref: operation.ref(`part-${at}`) }, operation.call),
     ),
   );
+  for (const part of others) requireOwnKind(record.id, part);
   const platform = platformOf(target);
   const { options } = record.runtime;
   const mediaType = CheckpointMediaType.runtimeOptions;
@@ -206,7 +207,7 @@ async function register(
 ): Promise<Performed> {
   const { record, ref } = target;
   const platform = platformOf(target);
-  const { include, name, digest, chainId } = target.image;
+  const { include, name, digest, chainId, parentSnapshot } = target.image;
   const index = checkpointIndex({
     containerId: record.id,
     createdAt: captured.at,
@@ -214,6 +215,7 @@ async function register(
       ...(name === undefined ? {} : { name }),
       ...(digest === undefined ? {} : { digest }),
       ...(chainId === undefined ? {} : { chainId }),
+      ...(parentSnapshot === undefined ? {} : { parentSnapshot }),
       ...(include === undefined ? {} : { descriptor: include }),
     },
     runtime: record.runtime.name,
@@ -251,6 +253,8 @@ async function register(
   operation.enter("register");
   await operation.commit();
   const repetition = { callerId: operation.callerId, containerId: record.id };
+  // What could not be read again must not be registered, and no task end for it.
+  const checkpoint = { ...parseCheckpoint(index, descriptor), ref };
   const labels = {
     ...plan.labels,
     ...repetitionLabels(repetition),
@@ -272,7 +276,7 @@ async function register(
   const size = (part: Descriptor | undefined) => part?.size ?? 0;
   const written = [runtimeOptions, criuOptions, captured.spec, descriptor, ...others];
   return {
-    checkpoint: { ...parseCheckpoint(index, descriptor), ref },
+    checkpoint,
     guarded: operation.guarded,
     cost: {
       pausedMs,
@@ -286,6 +290,18 @@ async function register(
       },
     },
   };
+}
+
+/** A part of the caller's that looks like one of ours would be taken for it when the checkpoint is restored. */
+function requireOwnKind(id: string, { digest, mediaType }: Descriptor): void {
+  const ours: readonly string[] = Object.values(CheckpointMediaType);
+  if (!ours.includes(mediaType) && !isLayerType(mediaType) && !isIndexType(mediaType) && !isManifestType(mediaType)) {
+    return;
+  }
+  throw new InvalidArgumentError(
+    `Cannot checkpoint container ${id}: ${digest}, a part of the caller's own, is of type ${mediaType}, as parts of the checkpoint are`,
+    { hint: "Give it a media type of its own." },
+  );
 }
 
 function platformOf({ platform: { architecture, os } }: CheckpointTarget): Platform {

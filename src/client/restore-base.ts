@@ -3,8 +3,7 @@ import { type Checkpoint, checkpointName } from "../checkpoint/document.js";
 import { orUndefined } from "../content/found.js";
 import { FailedPreconditionError, NotFoundError } from "../errors.js";
 import type { Descriptor } from "../oci/descriptor.js";
-import type { Digest } from "../oci/digest.js";
-import { normalizePlatform } from "../oci/platform.js";
+import { normalizePlatform, type Platform } from "../oci/platform.js";
 import { imageOfConfig, imageOnChain, platformImages } from "./base-image.js";
 import { daemonPlatform } from "./features.js";
 import type { Services } from "./services.js";
@@ -13,10 +12,10 @@ import { visibleBlobs } from "./visible-blobs.js";
 
 /** What a restored root filesystem is prepared from. */
 export interface RestoreBase {
-  /** The snapshot to stand on. */
-  readonly chainId: Digest;
-  /** Unpacked first; `undefined` when the snapshot is there already. */
-  readonly unpack?: Descriptor;
+  /** The snapshot to stand on; empty for none. */
+  readonly parent: string;
+  /** Unpacked first, for its platform; `undefined` when the snapshot is there already. */
+  readonly unpack?: { readonly manifest: Descriptor; readonly platform: Platform };
 }
 
 /**
@@ -29,8 +28,9 @@ export async function restoreBase(
   snapshotter: string,
   call: CallOptions,
 ): Promise<RestoreBase> {
-  const { chainId } = checkpoint.image;
-  if (chainId !== undefined && (await isCommitted(services, snapshotter, chainId, call))) return { chainId };
+  const { chainId, parentSnapshot } = checkpoint.image;
+  if (parentSnapshot !== undefined) return restoreParent(services, checkpoint, snapshotter, parentSnapshot, call);
+  if (chainId !== undefined && (await isCommitted(services, snapshotter, chainId, call))) return { parent: chainId };
   const target = await baseTarget(services, checkpoint, call);
   const image =
     chainId === undefined
@@ -43,8 +43,24 @@ export async function restoreBase(
         : `Cannot restore ${checkpointName(checkpoint)}: base image ${target.digest} does not have the layers it was made on (${chainId})`,
     );
   }
-  if (await isCommitted(services, snapshotter, image.chainId, call)) return { chainId: image.chainId };
-  return { chainId: image.chainId, unpack: image.manifest };
+  const { chainId: parent, manifest, config } = image;
+  if (await isCommitted(services, snapshotter, parent, call)) return { parent };
+  return { parent, unpack: { manifest, platform: config } };
+}
+
+/** What no image can be unpacked to must be there. */
+async function restoreParent(
+  services: Services,
+  checkpoint: Checkpoint,
+  snapshotter: string,
+  parent: string,
+  call: CallOptions,
+): Promise<RestoreBase> {
+  if (parent === "" || (await isCommitted(services, snapshotter, parent, call))) return { parent };
+  throw new FailedPreconditionError(
+    `Cannot restore ${checkpointName(checkpoint)}: it was made on snapshot ${JSON.stringify(parent)}, which snapshotter ${snapshotter} does not have`,
+    { namespace: services.namespace, hint: "Make that snapshot there first: no image can be unpacked to it." },
+  );
 }
 
 async function baseTarget(services: Services, checkpoint: Checkpoint, call: CallOptions): Promise<Descriptor> {

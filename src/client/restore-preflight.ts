@@ -17,7 +17,8 @@ import {
   isNotFound,
   NotFoundError,
 } from "../errors.js";
-import type { Descriptor } from "../oci/descriptor.js";
+import type { Descriptor, Labels } from "../oci/descriptor.js";
+import { layerCompression } from "../oci/media-types.js";
 import type { Spec } from "../oci/runtime-spec.js";
 import { decodeAny, unpackAny } from "../typeurl.js";
 import { criuOptionsOf } from "./criu-options.js";
@@ -31,13 +32,15 @@ import { visibleBlobs } from "./visible-blobs.js";
 
 const DEFAULT_RUNTIME = "io.containerd.runc.v2";
 const DEFAULT_SNAPSHOTTER = "overlayfs";
+const UNCOMPRESSED_LABEL = "containerd.io/uncompressed";
 
 /** What a restore will make, once everything that can be known beforehand has been looked at. */
 export interface RestoreTarget {
   readonly snapshotter: string;
   /** What the root filesystem is prepared from; `undefined` when the container is to have none. */
   readonly base: RestoreBase | undefined;
-  readonly rw: Descriptor | undefined;
+  /** The rw layer, and the digest it has unpacked where that is known. */
+  readonly rw: { readonly layer: Descriptor; readonly diffId: string | undefined } | undefined;
   readonly runtime: { readonly name: string; readonly options?: Any };
   readonly spec: Spec;
   /** What criu must be told when the task is thawed. */
@@ -53,8 +56,8 @@ export async function restorePreflight(
   call: CallOptions,
 ): Promise<RestoreTarget> {
   const snapshotter = plan.snapshotter ?? checkpoint.snapshotter ?? DEFAULT_SNAPSHOTTER;
-  const { name, chainId, descriptor } = checkpoint.image;
-  const withImage = plan.image ?? (name ?? chainId ?? descriptor) !== undefined;
+  const { name, chainId, parentSnapshot, descriptor } = checkpoint.image;
+  const withImage = plan.image ?? (name ?? chainId ?? parentSnapshot ?? descriptor) !== undefined;
   const rw = (plan.rw ?? true) ? checkpoint.rw : undefined;
   if (plan.rw === true && rw === undefined) {
     throw new FailedPreconditionError(
@@ -66,10 +69,11 @@ export async function restorePreflight(
       `Cannot restore the rw layer of ${checkpointName(checkpoint)} without its base image`,
     );
   }
-  await Promise.all([
+  const [rwLabels = {}] = await Promise.all([
+    requireWhole(services, checkpoint, rw, call),
+    requireWhole(services, checkpoint, checkpoint.task, call),
     refuseTaken(services, id, snapshotter, withImage, call),
     requirePlugin(services, "io.containerd.snapshotter.v1", snapshotter, withImage, call),
-    ...[checkpoint.task, rw].map((part) => requireWhole(services, checkpoint, part, call)),
   ]);
   await requireThawable(services, checkpoint.task, checkpointName(checkpoint), call);
   const [base, runtime, spec, criuSettings] = await Promise.all([
@@ -87,7 +91,12 @@ export async function restorePreflight(
       },
     );
   }
-  return { snapshotter, base, rw, runtime, spec, criuSettings };
+  return { snapshotter, base, rw: rw && { layer: rw, diffId: diffIdOf(rw, rwLabels) }, runtime, spec, criuSettings };
+}
+
+/** The daemon that packed a layer wrote down what it had packed. */
+function diffIdOf({ digest, mediaType }: Descriptor, labels: Labels): string | undefined {
+  return layerCompression(mediaType) === "none" ? digest : labels[UNCOMPRESSED_LABEL];
 }
 
 /**
@@ -133,17 +142,17 @@ async function refuseTaken(
   });
 }
 
-/** A dump that is cut short makes criu loop without end: its size is looked at first. */
+/** A dump that is cut short makes criu loop without end: its size is looked at first. Resolves to the labels of the blob. */
 async function requireWhole(
   services: Services,
   checkpoint: Checkpoint,
   part: Descriptor | undefined,
   call: CallOptions,
-): Promise<void> {
-  if (part === undefined) return;
+): Promise<Labels | undefined> {
+  if (part === undefined) return undefined;
   try {
-    const { size } = await services.content.info(part.digest, call);
-    if (size === part.size) return;
+    const { size, labels } = await services.content.info(part.digest, call);
+    if (size === part.size) return labels;
     throw new DataLossError(
       `Cannot restore ${checkpointName(checkpoint)}: ${part.digest} has ${size} bytes, expected ${part.size}`,
     );

@@ -3,11 +3,13 @@ import { join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import { carriesCriuConfig } from "../checkpoint/convert/own-place.js";
 import { CRIU_CONFIG_ANNOTATION, CRIU_CONFIG_LABEL, criuConfigText } from "../checkpoint/criu-config.js";
-import type { Checkpoint } from "../checkpoint/document.js";
+import { type Checkpoint, checkpointName } from "../checkpoint/document.js";
 import { planRestore, type RestoreOption, type RestorePlan } from "../checkpoint/restore-plan.js";
+import { DataLossError } from "../errors.js";
 import type { Spec } from "../oci/runtime-spec.js";
 import { type CheckpointSource, resolveCheckpoint } from "./checkpoint-source.js";
 import type { Container } from "./container.js";
+import type { Mount } from "./mount.js";
 import { operate } from "./operate.js";
 import type { Operation } from "./operation.js";
 import { type OperationProgress, Progress } from "./progress.js";
@@ -16,6 +18,7 @@ import { type RestoreTarget, requireCriuConfig, restorePreflight } from "./resto
 import { restoredCgroup } from "./restored-cgroup.js";
 import type { Services } from "./services.js";
 import { packSpec } from "./spec-any.js";
+import { together } from "./together.js";
 import { unpackImage } from "./unpack.js";
 
 /**
@@ -74,18 +77,19 @@ async function make(
   const snapshots = services.snapshots(target.snapshotter);
   if (target.base?.unpack !== undefined) {
     operation.enter("unpack");
-    await unpackImage(services, target.base.unpack, { snapshotter: target.snapshotter }, call);
+    const { manifest, platform } = target.base.unpack;
+    await unpackImage(services, manifest, { snapshotter: target.snapshotter, platform }, call);
   }
   if (target.base !== undefined) {
     operation.enter("snapshot");
-    const { chainId } = target.base;
+    const { parent } = target.base;
     const mounts = await operation.make(
       `snapshot ${id}`,
-      (made) => snapshots.prepare(id, chainId, made),
+      (made) => snapshots.prepare(id, parent, made),
       (undo) => snapshots.remove(id, undo),
     );
     operation.enter("rw");
-    if (target.rw !== undefined) await services.diffs.apply(target.rw, mounts, call);
+    if (target.rw !== undefined) await applyWhole(services, checkpoint, target.rw, mounts, call);
   }
   operation.enter("container");
   const { spec, labels } = await specFor(services, id, checkpoint, plan, target, operation);
@@ -103,6 +107,28 @@ async function make(
     (made) => services.containers.register(record, made),
     (undo) => services.containers.delete(id, undo),
   );
+}
+
+/** Applies the rw layer; a daemon takes whatever its file holds, and says what it was. */
+async function applyWhole(
+  services: Services,
+  checkpoint: Checkpoint,
+  { layer, diffId }: NonNullable<RestoreTarget["rw"]>,
+  mounts: readonly Mount[],
+  call: CallOptions,
+): Promise<void> {
+  const [{ digest }] = await together([
+    services.diffs.apply(layer, mounts, call),
+    diffId === undefined ? readThrough(services.content.read(layer, call)) : undefined,
+  ]);
+  if (diffId === undefined || digest === diffId) return;
+  throw new DataLossError(
+    `Cannot restore ${checkpointName(checkpoint)}: rw layer ${layer.digest} was applied as ${digest}, expected ${diffId}`,
+  );
+}
+
+async function readThrough(bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _ of bytes);
 }
 
 /** The checkpoint's spec with a cgroup of its own, criu's settings, and the caller's changes. */
