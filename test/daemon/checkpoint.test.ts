@@ -210,18 +210,25 @@ describeOnEachDaemon("checkpoint", (daemon) => {
     );
   });
 
-  it("says when the image's name stands for something else by now, and can do without it", async () => {
+  it("finds the base image under another name, says when there is none, and can do without it", async () => {
     const { container } = await counting();
-    const mine = await client.images.get(IMAGE);
-    const other = await client.images.create("docker.io/library/elsewhere:1", mine.target);
+    const { target } = await client.images.get(IMAGE);
+    await using lease = await client.leases.create();
+    await client.leases.addResource(lease, { type: "content", id: target.digest });
+    await client.images.create("docker.io/library/elsewhere:1", target);
     await client.images.delete(IMAGE);
     try {
-      await assert.rejects(container.checkpoint("cp:1"), isNotFound);
-      const checkpoint = await container.checkpoint("cp:1", [withCheckpointTask(), withCheckpointRW()]);
+      const found = await container.checkpoint("cp:1");
+      assert.equal(found.image.descriptor?.digest, target.digest);
+      assert.equal(found.image.name, IMAGE);
+      await client.images.delete("cp:1");
+      await client.images.delete("docker.io/library/elsewhere:1", { sync: true });
+      await assert.rejects(container.checkpoint("cp:2"), isNotFound);
+      const checkpoint = await container.checkpoint("cp:2", [withCheckpointTask(), withCheckpointRW()]);
       assert.ok(checkpoint.image.chainId);
       assert.equal(checkpoint.image.digest, undefined);
     } finally {
-      await client.images.create(IMAGE, other.target);
+      await client.images.create(IMAGE, target);
     }
   });
 
