@@ -2,10 +2,13 @@ import type { Socket } from "node:net";
 import { finished, PassThrough, type Readable, type Writable } from "node:stream";
 import { FailedPreconditionError, isNotFound } from "../errors.js";
 import type { FifoReader } from "./fifo.js";
+import { onRoom } from "./sink-room.js";
 
 // The process is gone: only what is on its way in the pipes can still come, unless a child it left behind goes on writing.
 const QUIET_MS = 2_000;
 const LONGEST_FINISH_MS = 10_000;
+// A pipe holds 64 KiB, and 1 MiB where its process asks for that.
+const PIPES_BYTES = 4 * 1024 * 1024;
 
 /** Carries what a process writes into a stream. */
 export class OutputStream {
@@ -15,7 +18,9 @@ export class OutputStream {
   readonly #sink: Writable;
   /** Resolves when the last writer is gone, or the pipe was closed. */
   readonly ended: Promise<void>;
-  #hurried = false;
+  #finishing = false;
+  /** How much more is taken from the pipes whether the sink has room or not. */
+  #excess = 0;
   #fault: Error | undefined;
   #lastDataAt = 0;
 
@@ -24,16 +29,13 @@ export class OutputStream {
     this.#fifo = fifo;
     this.#sink = sink ?? (own as PassThrough);
     this.handedOut = own;
-    const resume = (): unknown => fifo.socket.resume();
-    this.#sink.on("drain", resume);
-    this.#sink.on("close", resume);
+    const offRoom = onRoom(this.#sink, () => fifo.socket.resume());
     this.ended = new Promise((resolve) => {
       fifo.socket.on("error", (reason) => {
         this.#fault = reason;
       });
       fifo.socket.on("close", () => {
-        this.#sink.off("drain", resume);
-        this.#sink.off("close", resume);
+        offRoom();
         if (this.#fault === undefined) own?.end();
         else own?.destroy(this.#fault);
         resolve();
@@ -52,9 +54,10 @@ export class OutputStream {
     this.#fifo.armEnd();
   }
 
-  /** Reads what is left, however slow the reader: it is no more than fits in the pipes. */
+  /** Reads what is left in the pipes, however slow the reader. Who writes on is held back again once it must be more than that. */
   async finish(): Promise<void> {
-    this.#hurried = true;
+    if (!this.#finishing) this.#excess = PIPES_BYTES;
+    this.#finishing = true;
     this.armEnd();
     this.#fifo.socket.resume();
     const startedAt = performance.now();
@@ -80,7 +83,9 @@ export class OutputStream {
     this.#lastDataAt = performance.now();
     // A process must not stop because somebody no longer listens: what nobody takes is dropped.
     if (this.#sink.destroyed || this.#sink.writableEnded) return;
-    if (!this.#sink.write(chunk) && !this.#hurried) this.#fifo.socket.pause();
+    const hasRoom = this.#sink.write(chunk);
+    this.#excess = Math.max(this.#excess - chunk.length, 0);
+    if (!hasRoom && this.#excess === 0) this.#fifo.socket.pause();
   }
 }
 

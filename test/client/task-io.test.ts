@@ -105,6 +105,44 @@ describe("streamIO", () => {
     assert.equal((await text(io.stdout)).length, 60_000);
   });
 
+  it("takes at the end no more than the pipes can hold when a child left behind goes on writing and nobody reads", async () => {
+    const io = await streamIO({ directory }).open(plain);
+    const process = await play(io, "cat /dev/zero & exit 3");
+    assert.equal(await exitOf(process), 3);
+    io.started(async () => {});
+    await io.finish();
+    assert.ok(io.stdout);
+    const held = io.stdout.readableLength + (io.stdout as PassThrough).writableLength;
+    await io.close();
+    assert.ok(held > MB / 20 && held < 5 * MB, `${held} bytes`);
+  });
+
+  it("shares one stream of the caller's between many processes", async () => {
+    const sink = new PassThrough({ highWaterMark: 1000 });
+    const warnings: Error[] = [];
+    const warned = (warning: Error) => warnings.push(warning);
+    globalThis.process.on("warning", warned);
+    const all = await Promise.all(
+      Array.from({ length: 12 }, () => streamIO({ directory, stdout: sink, stderr: sink }).open(plain)),
+    );
+    let printed = 0;
+    sink.on("data", (chunk: Buffer) => {
+      printed += chunk.length;
+    });
+    const processes = await Promise.all(all.map((io) => play(io, "head -c 100000 /dev/zero")));
+    for (const io of all) io.started(async () => {});
+    assert.deepEqual(await Promise.all(processes.map(exitOf)), Array(12).fill(0));
+    for (const io of all) {
+      await io.finish();
+      await io.close();
+    }
+    assert.equal(sink.listenerCount("close") + sink.listenerCount("drain"), 0);
+    await new Promise<void>((resolve) => sink.end(resolve));
+    assert.equal(printed, 1_200_000);
+    globalThis.process.off("warning", warned);
+    assert.deepEqual(warnings, []);
+  });
+
   it("holds the writer back while the reader is slow", async () => {
     const io = await streamIO({ directory }).open(plain);
     const process = await play(io, `head -c ${10 * MB} /dev/zero`);
