@@ -4,6 +4,7 @@ import { FailedPreconditionError, InvalidArgumentError, type OperationFailure } 
 import { CleanUp, type Undo } from "./clean-up.js";
 import type { ContainerRecord } from "./container-record.js";
 import { newOperationId } from "./operation-id.js";
+import { sayGivenUp } from "./recovery/abandoned.js";
 import { giveUp } from "./recovery/given-up.js";
 import type { GuardianUse } from "./recovery/guardian.js";
 import { intentResource } from "./recovery/intent.js";
@@ -127,7 +128,11 @@ export class Operation {
       `lease ${id}`,
       (call) => leases.create({ ...call, id, labels: operationLabels(record) }),
       async (call, failed) => {
-        if (failed && this.#rescued !== undefined) throw new FailedPreconditionError(this.#rescued);
+        if (failed && this.#rescued !== undefined) {
+          // It is kept either way; the next one need not wait until this process ends.
+          await sayGivenUp(this.#services, this.lease, process.pid, call).catch(() => {});
+          throw new FailedPreconditionError(this.#rescued);
+        }
         if (this.#stillPaused !== undefined) {
           await giveUp(this.#services, this.lease, this.#stillPaused);
           throw new FailedPreconditionError("it says that the task is paused, until it is recovered");

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { runCommand } from "../../lab/command.js";
 import { repositoryRoot } from "../../lab/repository.js";
+import { withCheckpointTask, withCheckpointTaskExit } from "../../src/checkpoint/plan.js";
 import { Client } from "../../src/client/client.js";
 import { OperationLabel } from "../../src/client/recovery/operation-record.js";
 import { ownOwner } from "../../src/client/recovery/owner.js";
@@ -207,6 +208,30 @@ describe("recovery", { skip: process.platform !== "linux" && "there is no /proc"
         await sleep(50);
       }
     }
+  });
+
+  it("keeps the only copy of a memory that a living process was left with, and nobody waits for that", async () => {
+    const client = await home("rescued");
+    const task = await run(client, "c1");
+    const transport = listenedIn(unixTransport(socket), ({ parent, name }) => {
+      if (parent.typeName.endsWith("images.v1.Images") && name === "Create") {
+        throw new ConnectError("no more images", Code.Unknown);
+      }
+    });
+    const service = new Client({ transport, namespace: "rescued" });
+    clients.push(service);
+    const options = [withCheckpointTask({ openTcp: true }), withCheckpointTaskExit()];
+    await assert.rejects(service.checkpoint("c1", "cp:1", options), (reason) => {
+      assert.ok(isContainerdError(reason));
+      assert.match(String(reason.operation?.leftBehind), /the memory of a task that criu has ended/);
+      return true;
+    });
+    const leases = await leasesOf(client);
+    assert.equal(leases.length, 1);
+    await task.delete({ force: true });
+    await (await (await client.containers.get("c1")).newTask()).start();
+    assert.match(await checkpoint(client, "c1"), /^succeeded/);
+    assert.deepEqual(await leasesOf(client), leases);
   });
 
   it("knows what an operation made by its name, whatever other names that was given", async () => {
