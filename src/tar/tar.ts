@@ -50,8 +50,10 @@ export async function* readTar(
     for await (const stream of reader) {
       if (++count > maxEntries)
         throw new ResourceExhaustedError(`Cannot read the tar: more than ${maxEntries} members`);
-      const content = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
       const header = stream.header as ParsedHeader;
+      // The parser passes no content of a directory on, and waits for as much as the header says.
+      if (header.type === "directory") header.size = 0;
+      const content = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
       yield { ...headerOf(header, source.tap.take(header.byteOffset)), body: bodyOf(content, source) };
       while (!(await content.next()).done);
     }

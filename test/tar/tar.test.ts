@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { DataLossError, ResourceExhaustedError } from "../../src/errors.js";
 import { readTar, type TarFile, writeTar } from "../../src/tar/tar.js";
+import { rawTar } from "../fuzz/raw-tar.js";
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -99,6 +100,21 @@ describe("tar", () => {
 
   it("reports what is no tar", async () => {
     await assert.rejects(listing(inChunks(new Uint8Array(2048).fill(66), 512)), DataLossError);
+  });
+
+  it("takes a directory that is said to have content for one without, as other readers do", async () => {
+    const after = { name: "etc/x", body: text("x") };
+    const announced = [
+      ...[1, 512, 4096, 2 ** 32].map((size) => ({ name: "etc/", type: "5", size })),
+      { name: "etc/", type: "5", pax: [["size", "600"]] as const },
+    ];
+    for (const directory of announced) {
+      const tar = rawTar([directory, after]);
+      for (const size of [7, 512, tar.length]) {
+        assert.deepEqual(await listing(inChunks(tar, size)), ["directory etc/ 644 0:0 0 ", "file etc/x 644 0:0 1 "]);
+      }
+      for await (const entry of readTar(inChunks(tar, 512))) assert.equal(entry.size, entry.name === "etc/" ? 0 : 1);
+    }
   });
 
   it("keeps the source's own error", async () => {
