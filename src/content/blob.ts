@@ -3,8 +3,10 @@ import { DataLossError, InvalidArgumentError, isAlreadyExists, ResourceExhausted
 import type { Descriptor, Labels } from "../oci/descriptor.js";
 import { algorithmOf, digester, digestOf } from "../oci/digest.js";
 import { verifyBytes } from "../oci/verify.js";
+import { withDeadline } from "./deadline.js";
 import { keepExisting } from "./existing.js";
 import type { Info, Ingester, Manager, Provider, PutOptions } from "./store.js";
+import { untilAborted } from "./until-aborted.js";
 
 const MOST_BYTES = 16 * 1024 * 1024;
 
@@ -75,7 +77,8 @@ export interface BlobOptions {
 
 /**
  * Writes a blob and says where it is. That it is there already is success. Under a lease the blob is safe until
- * something refers to it; without one the garbage collector may take it at once.
+ * something refers to it; without one the garbage collector may take it at once. Signal and `timeoutMs` end the wait for a stream
+ * that gives nothing, too; what came of it stays under the ref.
  *
  * @example
  * ```ts
@@ -91,7 +94,11 @@ export async function writeBlob(
   { mediaType, ref, labels }: BlobOptions,
   call: CallOptions = {},
 ): Promise<Descriptor> {
-  if (!(bytes instanceof Uint8Array)) return writeStream(ingester, bytes, { mediaType, ref, labels }, call);
+  if (!(bytes instanceof Uint8Array)) {
+    return withDeadline("The write", call, (bounded) =>
+      writeStream(ingester, bytes, { mediaType, ref, labels }, bounded),
+    );
+  }
   const expected = digestOf(bytes);
   const descriptor = { mediaType, digest: expected, size: bytes.length };
   const options: PutOptions = { expected, labels, ...call };
@@ -130,7 +137,7 @@ async function writeStream(
   if (writer.offset > 0) await writer.truncate(0);
   const hash = digester();
   let size = 0;
-  for await (const chunk of source) {
+  for await (const chunk of untilAborted(source, call.signal)) {
     hash.update(chunk);
     size += chunk.length;
     await writer.write(chunk);

@@ -7,11 +7,13 @@ import {
   isAlreadyExists,
   isContainerdError,
   isDataLoss,
+  isDeadlineExceeded,
   isInvalidArgument,
   isNotFound,
   isUnavailable,
 } from "../../src/errors.js";
 import { digestOf } from "../../src/oci/digest.js";
+import { layoutSubject } from "./layout-bed.js";
 
 const mediaType = "application/octet-stream";
 
@@ -28,6 +30,13 @@ function providerOf(chunks: readonly Uint8Array[]): Provider & { reads: number; 
       }
     },
   };
+}
+
+/** Gives four bytes, and then nothing for ever. */
+async function* stalling(onStalled: () => void): AsyncGenerator<Uint8Array, void, undefined> {
+  yield Buffer.from("half");
+  onStalled();
+  await new Promise(() => {});
 }
 
 describe("readBlob", () => {
@@ -105,5 +114,24 @@ describe("writeBlob", () => {
     await assert.rejects(writeBlob(store, Buffer.from("x"), { mediaType, ref: "r" }), isUnavailable);
     await assert.rejects(store.info(digestOf(Buffer.from("half"))), isNotFound);
     assert.equal(writer.offset, 4);
+  });
+
+  it("does not wait for a stream that gives nothing any more", { timeout: 20_000 }, async (context) => {
+    const layout = await layoutSubject();
+    context.after(layout.end);
+    for (const store of [new MemoryStore(), layout.store]) {
+      const abort = new AbortController();
+      const { signal } = abort;
+      const reason = new Error("enough");
+      const stalled = stalling(() => abort.abort(reason));
+      const stopped = writeBlob(store, stalled, { mediaType, ref: "r" }, { signal });
+      await assert.rejects(stopped, (error) => error === reason);
+      const hanging = stalling(() => {});
+      const late = writeBlob(store, hanging, { mediaType, ref: "late" }, { timeoutMs: 50 });
+      await assert.rejects(late, isDeadlineExceeded);
+      assert.equal((await store.status("r")).offset, 4);
+      await using writer = await store.writer("r");
+      assert.equal(writer.offset, 4, "the ref is free again");
+    }
   });
 });

@@ -1,4 +1,4 @@
-import { untilAborted } from "../../content/archive/until-aborted.js";
+import { untilAborted } from "../../content/until-aborted.js";
 import { ResourceExhaustedError } from "../../errors.js";
 import { decompress } from "../../tar/decompress.js";
 import { strictly } from "../../tar/strict.js";

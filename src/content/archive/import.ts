@@ -5,13 +5,13 @@ import { readTar } from "../../tar/tar.js";
 import { withDeadline } from "../deadline.js";
 import { toListener } from "../listener.js";
 import type { Store } from "../store.js";
+import { untilAborted } from "../until-aborted.js";
 import { endMarked } from "./end-marker.js";
 import type { ArchiveProgress } from "./export.js";
 import type { ArchiveImage } from "./image-name.js";
 import { Importing } from "./importing.js";
 import { Incoming, undone } from "./incoming.js";
 import type { Selection } from "./selection.js";
-import { untilAborted } from "./until-aborted.js";
 
 /** What is imported, and how. */
 export interface ImportArchiveOptions extends Selection, CallOptions {
