@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -72,6 +72,35 @@ for (const place of places) {
         await client.leases.delete(lease, { sync: true });
         assert.deepEqual(await all(client.snapshots().list()), []);
         assert.deepEqual(await readdir(join(root, place)), []);
+        await containerd.close();
+      }));
+
+    it("stay when the end came while one was being committed, after its name was written", () =>
+      withRoot(async (root) => {
+        const first = await open(root);
+        await first.bed.begin();
+        await first.bed.apply(await first.bed.prepare("making"), [file("precious", "bytes")]);
+        const records = join(root, "io.containerd.metadata.v1.records", "snapshots");
+        const [active = ""] = await readdir(records);
+        await copyFile(join(records, active), join(root, "active"));
+        await first.bed.commit("layer", "making");
+        const { lease } = first.bed.call;
+        await first.containerd.close();
+        await copyFile(join(root, "active"), join(records, active));
+
+        const second = await open(root);
+        // The collector looks at what is there.
+        await second.client.leases.delete(await second.client.leases.create(), { sync: true });
+        await second.containerd.close();
+
+        const { client, containerd } = await open(root);
+        assert.deepEqual(
+          (await all(client.snapshots().list())).map(({ name }) => name),
+          ["layer"],
+        );
+        const mounts = await client.snapshots().view("look", "layer", { lease });
+        const whole = await client.diffs.diff([], mounts, { lease, mediaType: MEDIA_TYPE_LAYER });
+        assert.equal((await listing(client.content.read(whole)))["precious"], "file 644 0:0 bytes");
         await containerd.close();
       }));
 

@@ -99,6 +99,8 @@ export class Snapshotter {
     this.#records(namespace).delete(this.#recordKey(key));
     this.#release(namespace, lease, key);
     if (!hasVolume(kind, parent)) return;
+    // A commit that could not forget the snapshot it was made of has left both with the same files.
+    for (const other of this.list(namespace)) if (other.id === id && other.kind !== "view") return;
     await this.#making.get(id)?.catch(() => {});
     await this.#volumes.remove(id);
   }

@@ -64,11 +64,15 @@ export class Snapshotters {
     });
   }
 
-  /** Forgets snapshots whose files were being made when the process ended. */
+  /** Forgets snapshots whose files were being made when the process ended, and those that were committed by then. */
   #recover(): void {
     for (const namespace of this.#daemon.namespaces()) {
       const records = this.#daemon.records(namespace, "snapshots");
-      for (const [recordKey, { id }] of records.entries()) if (!this.#volumes.has(id)) records.delete(recordKey);
+      const all = [...records.entries()];
+      const committed = new Set(all.filter(([, { kind }]) => kind === "committed").map(([, { id }]) => id));
+      for (const [recordKey, { id, kind }] of all) {
+        if (!this.#volumes.has(id) || (kind === "active" && committed.has(id))) records.delete(recordKey);
+      }
     }
   }
 }
