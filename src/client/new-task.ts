@@ -11,6 +11,7 @@ import { type CheckpointSource, resolveTaskCheckpoint } from "./checkpoint-sourc
 import { type ContainerRuntime, containerRecord } from "./container-record.js";
 import { discardTask } from "./discard-task.js";
 import { ioContext } from "./io-context.js";
+import { mayHaveHappened } from "./lost-answer.js";
 import { mountInit } from "./mount.js";
 import { type DirectoryDump, dumpOfDirectory } from "./named-checkpoints/directory-thaw.js";
 import { requireTaskSource, taskSource } from "./named-checkpoints/task-source.js";
@@ -155,11 +156,6 @@ function mergeRuntimeOptions(id: string, runtime: ContainerRuntime, changes: Tas
 
 function withoutUndefined(changes: TaskRuntimeOptions): TaskRuntimeOptions {
   return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
-}
-
-function mayHaveHappened(reason: unknown, { signal }: CallOptions): boolean {
-  if (signal?.aborted || !isContainerdError(reason)) return true;
-  return reason.code === "unavailable" || reason.code === "deadline_exceeded" || reason.code === "canceled";
 }
 
 const LOOK_MS = 10_000;

@@ -1,6 +1,7 @@
 import { Tasks } from "../api/services/tasks/v1/tasks_pb.js";
 import { type Process as ProcessMessage, Status } from "../api/types/task/task_pb.js";
 import type { CallOptions } from "../call-options.js";
+import { isNotFound } from "../errors.js";
 import type { Services } from "./services.js";
 import { fromShim } from "./shim-errors.js";
 import { signalNumber } from "./signals.js";
@@ -182,13 +183,25 @@ export class Process {
    * @throws {NotFoundError} when it is gone already
    */
   async delete(options: DeleteProcessOptions = {}): Promise<Exit> {
+    const exit = await this.#removeRead(options).catch(async (reason: unknown) => {
+      // Somebody else has removed it: that is what the caller has to hear of, whatever became of its streams.
+      if (isNotFound(reason)) await this.#closeIO().catch(() => {});
+      throw reason;
+    });
+    await this.#closeIO();
+    return exit;
+  }
+
+  async #removeRead(options: DeleteProcessOptions): Promise<Exit> {
     if (options.force === true) await this.end(options);
     // The shim drops soon after the removal what nobody has read from it yet.
     if (this.openIO !== undefined && (await this.status(options)).status === "stopped") await this.openIO.finish();
-    const exit = await this.remove(options);
+    return this.remove(options);
+  }
+
+  async #closeIO(): Promise<void> {
     await this.openIO?.finish();
     await this.openIO?.close();
-    return exit;
   }
 
   /** @internal */
@@ -205,7 +218,10 @@ export class Process {
     const exit = this.wait(call);
     // It is awaited below; until then a failure must not count as unhandled.
     exit.catch(() => {});
-    await this.kill("SIGKILL", { ...call, all: this.execId === "" });
+    await this.kill("SIGKILL", { ...call, all: this.execId === "" }).catch((reason: unknown) => {
+      // It may have ended by itself since; whether it is there at all, the wait says.
+      if (!isNotFound(reason)) throw reason;
+    });
     await exit;
   }
 }
