@@ -8,7 +8,7 @@ export type CriuConfig = CriuConfigDirectory | CriuConfigFile;
 
 /** A directory for the settings. */
 export interface CriuConfigDirectory {
-  /** Its absolute path on this machine, which must be the daemon's. A file is written there, mode 0600, and removed with the container. */
+  /** Its absolute path on this machine, which must be the daemon's. A file is written there, mode 0600, and removed with the container; not over one of somebody else's. */
   readonly directory: string;
 }
 

@@ -174,7 +174,7 @@ export class Client implements AsyncDisposable {
    * const task = await copy.newTask({ checkpoint: "counter:frozen" });
    * await task.start();
    * ```
-   * @throws {AlreadyExistsError} when the id is taken
+   * @throws {AlreadyExistsError} when the id is taken, or the file of its criu configuration
    * @throws {NotFoundError} when the checkpoint or its base image is not here
    * @throws {FailedPreconditionError} when something in it would silently be lost
    */

@@ -1,14 +1,13 @@
-import { unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { CallOptions } from "../call-options.js";
 import { carriesCriuConfig } from "../checkpoint/convert/own-place.js";
-import { CRIU_CONFIG_ANNOTATION, CRIU_CONFIG_LABEL, criuConfigText } from "../checkpoint/criu-config.js";
+import { CRIU_CONFIG_ANNOTATION, CRIU_CONFIG_LABEL } from "../checkpoint/criu-config.js";
 import { type Checkpoint, checkpointName } from "../checkpoint/document.js";
 import { planRestore, type RestoreOption, type RestorePlan } from "../checkpoint/restore-plan.js";
 import { DataLossError } from "../errors.js";
 import type { Spec } from "../oci/runtime-spec.js";
 import { type CheckpointSource, resolveCheckpoint } from "./checkpoint-source.js";
 import type { Container } from "./container.js";
+import { criuConfigPath, requireCriuConfigPlace, writeCriuConfig } from "./criu-config-file.js";
 import type { Mount } from "./mount.js";
 import { operate } from "./operate.js";
 import type { Operation } from "./operation.js";
@@ -50,7 +49,9 @@ export async function performRestore(
     async (operation) => {
       await requireCriuConfig(services, plan);
       const { callerId } = operation;
-      const files = { file: criuConfigPath(id, plan) };
+      const { criuConfig } = plan;
+      const file = criuConfig && "directory" in criuConfig ? criuConfigPath(id, criuConfig) : undefined;
+      const files = { file };
       if (callerId !== undefined) {
         await operation.begin(files);
         const earlier = await earlierContainer(services, { callerId, containerId: id }, operation.call);
@@ -59,6 +60,7 @@ export async function performRestore(
       const checkpoint = await resolveCheckpoint(services, source, operation.call);
       await operation.begin(files);
       const target = await restorePreflight(services, id, checkpoint, plan, operation.call);
+      if (file !== undefined) await requireCriuConfigPlace(services, id, file, operation.call);
       return make(services, id, checkpoint, plan, target, operation);
     },
   );
@@ -147,28 +149,13 @@ async function specFor(
     spec.linux.cgroupsPath = await restoredCgroup(services, id, cgroupsPath, checkpoint, operation.call);
   }
   if (plan.criuConfig !== undefined && !("directory" in plan.criuConfig && carriesCriuConfig(spec))) {
-    const path = await criuConfigFile(id, plan.criuConfig, target, operation);
+    const path = criuConfigPath(id, plan.criuConfig);
+    if ("directory" in plan.criuConfig) {
+      await writeCriuConfig(services, id, path, target.criuSettings, operation);
+      labels[CRIU_CONFIG_LABEL] = path;
+    }
     spec.annotations = { ...spec.annotations, [CRIU_CONFIG_ANNOTATION]: path };
-    if ("directory" in plan.criuConfig) labels[CRIU_CONFIG_LABEL] = path;
   }
   for (const edit of plan.specEdits) edit(spec);
   return { spec, labels };
-}
-
-async function criuConfigFile(
-  id: string,
-  config: NonNullable<RestorePlan["criuConfig"]>,
-  target: RestoreTarget,
-  operation: Operation,
-): Promise<string> {
-  if ("path" in config) return config.path;
-  const path = join(config.directory, `${id}.criu.conf`);
-  await writeFile(path, criuConfigText(target.criuSettings), { mode: 0o600, flag: "wx" });
-  operation.onFailure(`file ${path}`, () => unlink(path));
-  return path;
-}
-
-/** Where the criu configuration is written; `undefined` when none is. */
-function criuConfigPath(id: string, { criuConfig }: RestorePlan): string | undefined {
-  return criuConfig === undefined || "path" in criuConfig ? undefined : join(criuConfig.directory, `${id}.criu.conf`);
 }
