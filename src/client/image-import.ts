@@ -96,7 +96,11 @@ async function register(
   leased: LeasedWork,
 ): Promise<Image> {
   if (before?.target.digest === target.digest && labels === undefined) return before;
+  const added = Object.fromEntries(Object.keys(labels ?? {}).map((key) => [key, null]));
   // The record may have been made although its reply was lost: then the call failed, and the record must not stay.
+  // Nothing but the name may have held what it stands for, and it has to stand for it again should this fail.
+  if (before !== undefined && before.target.digest !== target.digest)
+    await services.leases.addResource(leased.call.lease, { type: "content", id: before.target.digest }, leased.call);
   return leased.make(
     `image ${name}`,
     (call) =>
@@ -106,7 +110,7 @@ async function register(
     async (call) => {
       if ((await services.images.get(name, call)).target.digest !== target.digest) return;
       if (before === undefined) await services.images.delete(name, { ...call, sync: true });
-      else await services.images.update(name, { target: before.target }, call);
+      else await services.images.update(name, { target: before.target, labels: { ...added, ...before.labels } }, call);
     },
   );
 }
