@@ -1,7 +1,8 @@
 import { InvalidArgumentError, NotFoundError } from "../errors.js";
 import { BOOKKEEPING, OPAQUE, WHITEOUT } from "../oci/whiteout.js";
 import { readTar, type TarEntry, type TarHeader } from "../tar/tar.js";
-import type { Attributes, Tree, Xattrs } from "./tree.js";
+import { PendingXattrs } from "./pending-xattrs.js";
+import type { Attributes, Tree } from "./tree.js";
 import { cleanPath, joinPath, nameOf, parentOf, realPath } from "./tree-path.js";
 
 /** How members are put into a tree. */
@@ -43,7 +44,7 @@ class Application {
   readonly #brought = new Set<string>();
   /** Directories get their times at the end, for what is put into them changes these. */
   readonly #directories = new Map<string, Attributes>();
-  readonly #xattrs = new Map<string, Xattrs>();
+  readonly #xattrs = new PendingXattrs();
 
   constructor(tree: Tree, policy: ApplyPolicy) {
     this.#tree = tree;
@@ -66,7 +67,7 @@ class Application {
 
   async finish(): Promise<void> {
     const left = [];
-    for (const [path, xattrs] of this.#xattrs)
+    for (const [path, xattrs] of this.#xattrs.left())
       if ((await this.#tree.stat(path)) !== undefined) left.push([path, xattrs] as const);
     await this.#tree.setXattrs(new Map(left));
     for (const [path, attributes] of this.#directories) {
@@ -82,7 +83,7 @@ class Application {
     await this.#make(path, entry, isKept);
     this.#brought.add(path);
     if (entry.type === "directory") this.#directories.set(path, attributesOf(entry));
-    if (entry.xattrs !== undefined && entry.type !== "link") this.#xattrs.set(path, entry.xattrs);
+    if (entry.xattrs !== undefined && entry.type !== "link") this.#xattrs.add(path, entry.xattrs);
   }
 
   async #make(path: string, entry: TarEntry, isKept: boolean): Promise<void> {
@@ -114,6 +115,7 @@ class Application {
     if (node === undefined) throw new NotFoundError(`Cannot unpack ${entry.name}: what it is a link of is not there`);
     if (node.type === "directory") throw refused(entry, "it is a hard link of a directory");
     await this.#tree.link(path, target);
+    this.#xattrs.link(path, target);
   }
 
   async #makeDirectories(path: string, entry: TarEntry): Promise<string> {
@@ -144,7 +146,9 @@ class Application {
   }
 
   async #remove(path: string): Promise<void> {
-    if ((await this.#tree.stat(path)) !== undefined) await this.#tree.remove(path);
+    if ((await this.#tree.stat(path)) === undefined) return;
+    await this.#tree.remove(path);
+    this.#xattrs.remove(path);
   }
 }
 
