@@ -2,18 +2,22 @@ import type { Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { Decompress } from "fzstd";
 import { DataLossError } from "../errors.js";
+import { checkHuffmanWeights } from "./huffman-weights.js";
 import { Xxh64 } from "./xxh64.js";
 
 /** Unpacks one frame, of which at most one block is given at a time. */
 export interface ZstdFrame {
   /** Takes the next bytes and gives what came of them. */
   push(bytes: Uint8Array): Promise<readonly Uint8Array[]>;
+  /** Takes a packed block, behind the three bytes of its header. */
+  pushPacked(bytes: Uint8Array): Promise<readonly Uint8Array[]>;
   /** Gives what is left. */
   end(): Promise<readonly Uint8Array[]>;
   /** Frees what it holds; harmless after the end. */
   discard(): void;
 }
 
+const BLOCK_HEADER_BYTES = 3;
 const { createZstdDecompress } = zlib as { readonly createZstdDecompress?: () => Transform };
 
 /** Begins a frame: with Node.js' own zstd where it has it, and otherwise in JavaScript. */
@@ -44,6 +48,10 @@ class NativeFrame implements ZstdFrame {
     // What fails while it is being unpacked is reported by the stream alone, and the write is never heard of again.
     await Promise.race([written, this.#ended]);
     return this.#taken();
+  }
+
+  pushPacked(bytes: Uint8Array): Promise<readonly Uint8Array[]> {
+    return this.push(bytes);
   }
 
   async end(): Promise<readonly Uint8Array[]> {
@@ -80,6 +88,12 @@ class ScriptFrame implements ZstdFrame {
   async push(bytes: Uint8Array): Promise<readonly Uint8Array[]> {
     this.#last = bytes;
     return this.#run(() => this.#decoder.push(bytes));
+  }
+
+  async pushPacked(bytes: Uint8Array): Promise<readonly Uint8Array[]> {
+    // It would look for the end of broken ones for ever.
+    checkHuffmanWeights(bytes.subarray(BLOCK_HEADER_BYTES));
+    return this.push(bytes);
   }
 
   async end(): Promise<readonly Uint8Array[]> {

@@ -40,7 +40,8 @@ async function* unpackFrame(reader: ByteReader, magic: Buffer): AsyncGenerator<U
       const kind = (fields >>> 1) & 3;
       const size = fields >>> 3;
       if (size > MOST_BLOCK_BYTES || kind === 3) throw new DataLossError("Cannot unpack zstd: a block is broken");
-      yield* await frame.push(Buffer.concat([header, await reader.take(kind === 1 ? 1 : size)]));
+      const block = Buffer.concat([header, await reader.take(kind === 1 ? 1 : size)]);
+      yield* await (kind === 2 ? frame.pushPacked(block) : frame.push(block));
     }
     if (hasChecksum) yield* await frame.push(await reader.take(4));
     yield* await frame.end();

@@ -90,6 +90,11 @@ describe("zstd", () => {
     }
   });
 
+  it("refuses Huffman weights that have no end", async () => {
+    // One bit of what zstd made is another: two states follow each other without taking a bit.
+    assert.equal(await refusal(fixture("endless-weights")), "data_loss");
+  });
+
   it("refuses a window that would fill the memory", async () => {
     // 31 in the upper five bits asks for 2 TiB.
     assert.equal(await refusal(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0xf8, 1, 0, 0])), "resource_exhausted");
