@@ -1,4 +1,5 @@
 import { type BigIntStats, constants } from "node:fs";
+import { instantOf } from "../tar/instant.js";
 import type { NodeType, TreeNode } from "./tree.js";
 
 const types: ReadonlyMap<number, NodeType> = new Map([
@@ -20,8 +21,7 @@ export function nodeFromStat(stat: BigIntStats, linkName: string | undefined, co
     mode: Number(stat.mode & 0o7777n),
     uid: Number(stat.uid),
     gid: Number(stat.gid),
-    modifiedAt: new Date(Number(stat.mtimeNs / 1_000_000n)),
-    modifiedAtNs: stat.mtimeNs % 1_000_000n === 0n ? undefined : stat.mtimeNs,
+    ...instantOf(stat.mtimeNs),
     size: type === "file" ? Number(stat.size) : 0,
     linkName,
     device: isDevice ? deviceNumbers(stat.rdev) : undefined,

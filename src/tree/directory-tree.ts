@@ -250,10 +250,13 @@ async function makeSpecial(path: string, { type, device }: NewNode, shown: strin
   }
 }
 
-/** Seconds such that their microseconds are the same after the way through a double. */
-function secondsOf({ modifiedAt, modifiedAtNs }: Attributes): number {
+/**
+ * Seconds such that their microseconds are the same after the way through a double. In text: Node.js takes a negative number
+ * for no time, and sets the present.
+ */
+function secondsOf({ modifiedAt, modifiedAtNs }: Attributes): string {
   const us = modifiedAtNs === undefined ? modifiedAt.getTime() * 1000 : Number(modifiedAtNs / 1000n);
-  return us % 1_000_000 === 0 ? us / 1_000_000 : (us + 0.25) / 1_000_000;
+  return String(us % 1_000_000 === 0 ? us / 1_000_000 : (us + Math.sign(us) * 0.25) / 1_000_000);
 }
 
 /** Names are bytes: they need not be text. */

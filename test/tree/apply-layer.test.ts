@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { contentsInMemory } from "../../src/embedded/snapshots/memory-contents.js";
+import { MemoryTree } from "../../src/embedded/snapshots/memory-tree.js";
+import { instantOf, nanosecondsOf } from "../../src/tar/instant.js";
 import { type TarFile, writeTar } from "../../src/tar/tar.js";
 import { applyLayer } from "../../src/tree/apply-layer.js";
+import { changesBetween } from "../../src/tree/changes.js";
+import { writeLayer } from "../../src/tree/layer.js";
 import type { Tree } from "../../src/tree/tree.js";
 import { treeBeds } from "../embedded/trees.js";
 
@@ -26,6 +31,22 @@ for (const [kind, make] of Object.entries(treeBeds)) {
     const apply = (tree: Tree, files: readonly TarFile[]) => applyLayer(tree, writeTar(files));
     const attributesIn = async (tree: Tree) =>
       Object.fromEntries([...(await tree.xattrs())].map(([path, xattrs]) => [path, [...xattrs.keys()].sort()]));
+
+    it("sets times before 1970", () =>
+      withTree(async (tree) => {
+        const times = [-1, -250, -1_500, -152_650_433_250, -2_000_000_001];
+        for (const [at, ms] of times.entries()) {
+          const modifiedAt = new Date(ms);
+          await apply(tree, [
+            { ...file(`f${at}`), modifiedAt },
+            { name: `d${at}/`, type: "directory", modifiedAt },
+            { name: `l${at}`, type: "symlink", linkName: "x", modifiedAt },
+          ]);
+          for (const name of ["f", "d", "l"]) {
+            assert.deepEqual((await tree.stat(`${name}${at}`))?.modifiedAt, modifiedAt, `${name} ${ms}`);
+          }
+        }
+      }));
 
     it("leaves what takes another's place none of its extended attributes", () =>
       withTree(async (tree) => {
@@ -53,5 +74,36 @@ for (const [kind, make] of Object.entries(treeBeds)) {
         const both = ["security.capability", "user.a"];
         assert.deepEqual(await attributesIn(tree), { b: both, e: both });
       }));
+  });
+}
+
+if (treeBeds["in directories"] !== undefined) {
+  describe("a layer of a directory", () => {
+    it("brings times before 1970 back to the microsecond", async () => {
+      const make = treeBeds["in directories"];
+      assert.ok(make);
+      await using bed = await make();
+      const [from, to] = await Promise.all(
+        ["from", "to"].map(async (id) => {
+          await bed.volumes.create(id, undefined);
+          return bed.volumes.open(id);
+        }),
+      );
+      assert.ok(from && to);
+      const times = [-1_000n, -999_999_000n, -1_500_001_000n, -152_650_433_250_003_000n, -86_400_000_000_000n];
+      const empty = new MemoryTree(contentsInMemory);
+      for (const [at, ns] of times.entries())
+        await applyLayer(from, writeTar([{ ...file(`f${at}`), ...instantOf(ns) }]));
+      await applyLayer(to, writeLayer(empty, from));
+      for (const tree of [from, to]) {
+        for (const [at, ns] of times.entries()) {
+          const node = await tree.stat(`f${at}`);
+          assert.ok(node);
+          assert.equal(nanosecondsOf(node), ns);
+          assert.deepEqual(node.modifiedAt, instantOf(ns).modifiedAt);
+        }
+      }
+      assert.deepEqual(await changesBetween(from, to), []);
+    });
   });
 }
