@@ -185,6 +185,16 @@ describeOnEachDaemon("task IO", (daemon) => {
     assert.equal(await printed, "mine\n");
   });
 
+  it("does not take in what a process left behind goes on writing, while nobody reads", async () => {
+    const task = await make(["sleep", "1000"], nullIO());
+    await task.start();
+    const process = await task.exec("parent", shell("yes & exit 3"), { io: streamIO() });
+    const { stdout } = handedOut(process);
+    assert.equal(await finish(process), 3);
+    const { length } = await text(stdout);
+    assert.ok(length > 100_000 && length < 5_000_000, `${length} bytes`);
+  });
+
   it("keeps two containers' streams apart", async () => {
     const tasks = await Promise.all(
       ["left", "right"].map((word) => make(shell(`for i in 1 2 3; do echo ${word} $i; done`), streamIO())),

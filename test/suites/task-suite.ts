@@ -278,6 +278,26 @@ function execCases(bed: TaskBed): void {
     await assert.rejects(two.status(), isNotFound);
   });
 
+  it("run further processes under an id for which somebody gave up", async () => {
+    const { task } = await bed.started(["sleep", "1000"]);
+    const why = new Error("enough");
+    for (const afterMs of [0, 1, 2, 4, 8]) {
+      const stop = new AbortController();
+      setTimeout(() => stop.abort(why), afterMs);
+      const made = await task.exec("e", ["true"], { signal: stop.signal }).catch((reason: unknown) => {
+        assert.equal(reason, why);
+      });
+      await made?.delete();
+      await assert.rejects(
+        task.exec("e", ["true"], { timeoutMs: 1 }).then((late) => late.delete().then(() => late.delete())),
+      );
+      const process = await task.exec("e", ["seven"]);
+      await process.start();
+      assert.equal((await process.wait()).exitStatus, 7);
+      await process.delete();
+    }
+  });
+
   it("refuse a process whose program is not there", async () => {
     const { task } = await bed.started(["sleep", "1000"]);
     const broken = await task.exec("broken", ["no-such-program"]);
