@@ -7,6 +7,7 @@ import { describe, it } from "node:test";
 import { runCommand } from "../../lab/command.js";
 import { contentsInMemory } from "../../src/embedded/snapshots/memory-contents.js";
 import { MemoryTree } from "../../src/embedded/snapshots/memory-tree.js";
+import { MemoryVolumes } from "../../src/embedded/snapshots/memory-volumes.js";
 import {
   DataLossError,
   InvalidArgumentError,
@@ -212,6 +213,49 @@ describe("a tree in memory", () => {
     await applyLayer(tree, writeTar([{ name: "fits", body: new Uint8Array(5000) }]));
     const bomb = applyLayer(tree, writeTar([{ name: "large", body: new Uint8Array(50_000) }]));
     await assert.rejects(bomb, ResourceExhaustedError);
+  });
+
+  it("undoes what a full disk has no room for, and goes on when there is some", {
+    skip: (process.platform !== "linux" || process.getuid?.() !== 0) && "only uid 0 on Linux can mount a small disk",
+  }, async () => {
+    const disk = await mkdtemp(join(tmpdir(), "full-"));
+    await runCommand("mount", ["-t", "tmpfs", "-o", "size=128k", "none", disk]);
+    try {
+      const volumes = new MemoryVolumes(join(disk, "trees"));
+      await volumes.create("abc", undefined);
+      const tree = await volumes.open("abc");
+      await tree.make("d", { ...plain, type: "directory" });
+      await tree.write("d/file", text("old"), plain);
+      await tree.link("d/link", "d/file");
+      await writeFile(join(disk, "filler"), Buffer.alloc(96 * 1024));
+      let made = 0;
+      const fill = async () => {
+        for (; ; made++) await tree.make(`made ${made}`, { ...plain, type: "directory" });
+      };
+      await assert.rejects(fill(), ResourceExhaustedError);
+      const before = await describeTree(tree);
+      const none = async function* (): AsyncGenerator<Uint8Array> {};
+      for (const act of [
+        () => tree.make(`made ${made}`, { ...plain, type: "directory" }),
+        () => tree.write("d/file", none(), plain),
+        () => tree.write("d/other", text("x".repeat(200_000)), plain),
+        () => tree.remove("d"),
+        () => tree.setXattrs(new Map([["d/file", new Map([["user.large", Buffer.alloc(5000)]])]])),
+      ]) {
+        await assert.rejects(act(), ResourceExhaustedError);
+        assert.deepEqual(await describeTree(tree), before);
+      }
+      const again = async () => describeTree(await new MemoryVolumes(join(disk, "trees")).open("abc"));
+      await rm(join(disk, "filler"));
+      assert.deepEqual(await again(), before);
+      await tree.remove("d/link");
+      await tree.make("after", { ...plain, type: "directory" });
+      assert.deepEqual(await again(), await describeTree(tree));
+      assert.equal(await tree.readFile("d/file").then(String), "old");
+    } finally {
+      await runCommand("umount", [disk]);
+      await rm(disk, { recursive: true });
+    }
   });
 
   it("has a journal whose end may be torn, and nothing else", async () => {

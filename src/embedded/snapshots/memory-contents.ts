@@ -1,5 +1,6 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { fileError } from "../../content/layout/file-errors.js";
 import { ResourceExhaustedError } from "../../errors.js";
 import { readAll } from "../../tree/read-all.js";
 
@@ -85,7 +86,7 @@ export class ContentFiles implements Contents {
       }
     } catch (reason) {
       rmSync(join(this.#root, id), { force: true });
-      throw reason;
+      throw fileError(reason, `write ${join(this.#root, id)}`);
     } finally {
       closeSync(fd);
     }

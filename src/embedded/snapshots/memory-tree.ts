@@ -50,6 +50,8 @@ export class MemoryTree extends Tree {
   readonly #owned = new Set<number>();
   #listener: MemoryTreeListener | undefined;
   #changes: MemoryChange[] = [];
+  /** What undoes the changes. */
+  #reversals: MemoryChange[] = [];
   #dropped: Content[] = [];
   #lastInode: number;
 
@@ -124,11 +126,11 @@ export class MemoryTree extends Tree {
       const { mode, uid, gid, modifiedAt } = attributes;
       this.#add(path, { type: "file", mode, uid, gid, modifiedAt, content, links: 1, xattrs: NO_XATTRS });
       if (old !== undefined) this.#release(old);
+      this.#done();
     } catch (reason) {
       this.#contents.drop(content);
       throw reason;
     }
-    this.#done();
   }
 
   async link(path: string, existing: string): Promise<void> {
@@ -166,11 +168,16 @@ export class MemoryTree extends Tree {
     this.#done();
   }
 
-  /** Ends what belongs together: it is told of, and only then what it left over goes. */
+  /** Ends what belongs together: it is told of, and only then what it left over goes. When it cannot be told of, it is undone. */
   #done(): void {
-    const [changes, dropped] = [this.#changes, this.#dropped];
-    [this.#changes, this.#dropped] = [[], []];
-    if (changes.length > 0) this.#listener?.(changes);
+    const [changes, reversals, dropped] = [this.#changes, this.#reversals, this.#dropped];
+    [this.#changes, this.#reversals, this.#dropped] = [[], [], []];
+    try {
+      if (changes.length > 0) this.#listener?.(changes);
+    } catch (reason) {
+      for (const reversal of reversals.reverse()) this.replay(reversal);
+      throw reason;
+    }
     for (const content of dropped) this.#contents.drop(content);
   }
 
@@ -204,13 +211,16 @@ export class MemoryTree extends Tree {
   /** Gives a name to an inode, or takes it away. */
   #name(path: string, inode: number | undefined): void {
     const directory = this.#requireParent(path);
-    this.#changes.push({ directory, name: nameOf(path), inode });
-    this.#setName(directory, nameOf(path), inode);
+    const name = nameOf(path);
+    this.#changes.push({ directory, name, inode });
+    this.#reversals.push({ directory, name, inode: this.#node(directory).children?.get(name) });
+    this.#setName(directory, name, inode);
     this.#put(directory, { ...this.#node(directory), modifiedAt: new Date() });
   }
 
   #put(inode: number, node: MemoryNode): void {
     this.#changes.push({ inode, node });
+    this.#reversals.push({ inode, node: this.#nodes.get(inode) });
     this.#setNode(inode, node);
   }
 
@@ -222,6 +232,7 @@ export class MemoryTree extends Tree {
       return;
     }
     this.#changes.push({ inode, node: undefined });
+    this.#reversals.push({ inode, node });
     this.#nodes.delete(inode);
     if (node.content !== undefined) this.#dropped.push(node.content);
   }

@@ -1,6 +1,8 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { dirname } from "node:path";
+import { fileError } from "../../content/layout/file-errors.js";
 import { DataLossError } from "../../errors.js";
+import { writeWhole } from "../metadata/whole-file.js";
 import { ContentFiles } from "./memory-contents.js";
 import type { MemoryChange, MemoryNode, MemoryTree } from "./memory-tree.js";
 
@@ -21,15 +23,32 @@ const FEW_LINES = 1000;
 /** What was done to a memory tree, line by line in a file: read again, it is the tree. */
 export class TreeJournal {
   readonly #path: string;
+  /** Up to where its lines are whole, once this one has written. */
+  #length: number | undefined;
 
   constructor(path: string) {
     this.#path = path;
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   }
 
-  /** Writes down what was done at once. */
+  /**
+   * Writes down what was done at once, or nothing of it.
+   *
+   * @throws {ResourceExhaustedError} when there is no room
+   */
   append(changes: readonly MemoryChange[]): void {
-    appendFileSync(this.#path, lineOf(changes), { mode: 0o600 });
+    const line = Buffer.from(lineOf(changes));
+    try {
+      const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+      const length = this.#length ?? size;
+      this.#length = length;
+      // What a failure left that could not be taken back.
+      if (size > length) truncateSync(this.#path, length);
+      this.#write(line, length);
+      this.#length = length + line.length;
+    } catch (reason) {
+      throw fileError(reason, `write ${this.#path}`);
+    }
   }
 
   /**
@@ -48,8 +67,17 @@ export class TreeJournal {
     for (const [at, line] of lines.entries()) this.#redo(tree, contents, line, at + 1);
     const entries = [...difference(before, tree.nodes())];
     if (torn === "" && lines.length < FEW_LINES + 2 * entries.length) return;
-    writeFileSync(`${this.#path}.new`, entries.map((entry) => lineOf([entry])).join(""), { mode: 0o600 });
-    renameSync(`${this.#path}.new`, this.#path);
+    const bytes = Buffer.from(entries.map((entry) => lineOf([entry])).join(""));
+    writeWhole(this.#path, bytes, { temporary: `${this.#path}.new` });
+  }
+
+  #write(line: Uint8Array, length: number): void {
+    try {
+      appendFileSync(this.#path, line, { mode: 0o600 });
+    } catch (reason) {
+      if (existsSync(this.#path)) truncateSync(this.#path, length);
+      throw reason;
+    }
   }
 
   #redo(tree: MemoryTree, contents: string, line: string, number: number): void {
