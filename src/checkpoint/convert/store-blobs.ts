@@ -1,11 +1,11 @@
 import type { CallOptions } from "../../call-options.js";
+import { BlobClaims } from "../../content/blob-claims.js";
 import { exists, orUndefined } from "../../content/found.js";
 import type { Store, Writer } from "../../content/store.js";
 import { AbortedError } from "../../errors.js";
 import type { Descriptor } from "../../oci/descriptor.js";
 import { type Digest, digester } from "../../oci/digest.js";
 import { TAR_END, type TarFile, type TarStreamFile, tarMember } from "../../tar/tar.js";
-import { BlobClaims } from "./blob-claims.js";
 
 // Headers by themselves would be many small messages.
 const FEW_BYTES = 256 * 1024;
@@ -13,7 +13,7 @@ const UNDO_MS = 10_000;
 
 /**
  * The blobs one piece of work writes into a store, which go again when it fails: under a lease by that, otherwise because they are
- * deleted, unless another piece of work in this process has come to need them.
+ * deleted, unless another piece of work may have come to need them.
  */
 export class StoreBlobs {
   readonly #store: Store;
@@ -76,7 +76,7 @@ export class StoreBlobs {
         hint: "Import it again; a lease keeps what others remove.",
       });
     }
-    for (const [digest, count] of this.#claimed) for (let at = 0; at < count; at += 1) this.#claims.keep(digest);
+    for (const [digest, count] of this.#claimed) for (let at = 0; at < count; at += 1) await this.#claims.keep(digest);
     this.#claimed.clear();
   }
 

@@ -33,8 +33,9 @@ const MOST_MEMBERS = 20_000;
 /**
  * Reads an OCI archive, or one of `docker save`, packed with gzip or zstd or not at all, into a store: blobs in any order, each checked
  * against its digest as it comes. Then everything that is meant must be there, and documents get the labels that keep what they
- * refer to. When it fails no ingest is left, and no blob that was not there before, unless `resume` is set. A lease, which a
- * daemon's store needs, keeps what came until it ends. `timeoutMs` is that of the whole import.
+ * refer to. When it fails no ingest is left, and no blob that was not there before, unless `resume` is set or another
+ * import needs it; in a `LayoutStore` that others used meanwhile what came stays. A lease, which a daemon's store needs, keeps
+ * what came until it ends. `timeoutMs` is that of the whole import.
  *
  * @returns the images, in the archive's order; no names are given to them in the store.
  * @example
@@ -71,7 +72,7 @@ export async function importArchive(
       await incoming.discard(wanted);
       return images;
     } catch (reason) {
-      throw resume ? reason : await undone(reason, "blobs of the archive", () => incoming.discard());
+      throw await undone(reason, "blobs of the archive", () => (resume ? incoming.keep() : incoming.discard()));
     }
   });
 }

@@ -11,7 +11,8 @@ import {
 import { type Digest, digester } from "../../oci/digest.js";
 import { verifyingDigester } from "../../oci/verify.js";
 import { type Compression, compressionOf } from "../../tar/decompress.js";
-import { exists } from "../found.js";
+import { BlobClaims } from "../blob-claims.js";
+import { exists, orUndefined } from "../found.js";
 import type { Store, Writer } from "../store.js";
 
 /** How a clean-up call is made: the caller's signal plays no part. */
@@ -34,7 +35,8 @@ export class Incoming {
   /** Begins the names of the ingests. */
   readonly #prefix: string;
   readonly #isResumed: boolean;
-  readonly #made = new Set<Digest>();
+  readonly #claims: BlobClaims;
+  readonly #claimed = new Set<Digest>();
   readonly #tell: (digest: Digest | undefined, bytes: number, size: number) => void;
 
   constructor(
@@ -51,6 +53,7 @@ export class Incoming {
     this.#prefix = options.prefix;
     this.#isResumed = options.isResumed;
     this.#tell = options.tell;
+    this.#claims = BlobClaims.of(store);
   }
 
   /**
@@ -77,17 +80,17 @@ export class Incoming {
       }
       checked(() => check.verify());
     };
+    await this.#claim(digest);
     const writer = await this.#open(ref, digest, size);
     if (writer === undefined) await pass();
     else {
       const work = async (): Promise<void> => {
         if (writer.offset > size) await writer.truncate(0);
         await pass(writer);
-        await commit(writer, digest, size).catch((reason: unknown) => {
+        await this.#commit(writer, digest, size).catch((reason: unknown) => {
           isDamaged = isDataLoss(reason);
           throw reason;
         });
-        this.#made.add(digest);
       };
       // What is damaged cannot be gone on with.
       await this.#ingest(ref, writer, work, () => this.#isResumed && !isDamaged);
@@ -113,26 +116,50 @@ export class Incoming {
       }
       if (taken !== size) throw new DataLossError(`Member ${name} is cut off: expected ${size} bytes, got ${taken}`);
       const digest = hash.digest();
-      const isNew = !(await this.#has(digest));
-      await commit(writer, digest, size);
-      if (isNew) this.#made.add(digest);
+      await this.#claim(digest);
+      await this.#commit(writer, digest, size);
     });
     const digest = hash.digest();
     this.sizes.set(digest, size);
     return { digest, size, compression: compressionOf(head) };
   }
 
-  /** Deletes the blobs that were not there before, but for those that are wanted; a lease does that by itself. */
+  /**
+   * Deletes the blobs that were not there before, but for those that are wanted, and those another may have found meanwhile; a
+   * lease does that by itself.
+   */
   async discard(wanted: ReadonlySet<Digest> = new Set()): Promise<void> {
-    if (this.#call.lease !== undefined) return;
-    for (const digest of this.#made) {
+    const failures: unknown[] = [];
+    for (const digest of this.#claimed) {
       if (wanted.has(digest)) continue;
-      try {
-        await this.#store.delete(digest, CLEAN_UP);
-      } catch (reason) {
-        if (!isNotFound(reason)) throw reason;
-      }
+      this.#claimed.delete(digest);
+      const remove = () => orUndefined(this.#store.delete(digest, CLEAN_UP));
+      // The others are not needed any more either way.
+      await this.#claims.release(digest, remove).catch((reason: unknown) => failures.push(reason));
     }
+    if (failures.length > 0) throw failures[0];
+    await this.keep();
+  }
+
+  /** Leaves the blobs that came where they are. */
+  async keep(): Promise<void> {
+    for (const digest of this.#claimed) {
+      this.#claimed.delete(digest);
+      await this.#claims.keep(digest);
+    }
+  }
+
+  /** Begins to need a blob, before it is looked for: what came for another import is not made by this one. */
+  async #claim(digest: Digest): Promise<void> {
+    if (this.#call.lease !== undefined || this.#claimed.has(digest)) return;
+    await this.#claims.claim(digest);
+    this.#claimed.add(digest);
+  }
+
+  async #commit(writer: Writer, digest: Digest, size: number): Promise<void> {
+    const isNew = this.#call.lease === undefined && !(await this.#has(digest));
+    await commit(writer, digest, size);
+    if (isNew) this.#claims.make(digest);
   }
 
   async #open(ref: string, expected: Digest, size: number): Promise<Writer | undefined> {
@@ -161,6 +188,7 @@ export class Incoming {
 
   /** Whether the store has a blob that did not come; then the lease holds it too. */
   async hold(digest: Digest): Promise<boolean> {
+    await this.#claim(digest);
     if (!(await this.#has(digest))) return false;
     if (this.#call.lease === undefined) return true;
     const ref = `${this.#prefix}${digest}`;

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { lstat, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UnavailableError } from "../../errors.js";
 import type { CallLimit } from "./call-limit.js";
@@ -30,6 +30,11 @@ export class Claim implements AsyncDisposable {
     }, BEAT_MS).unref();
   }
 
+  /** The name of its file. */
+  get name(): string {
+    return basename(this.#path);
+  }
+
   /** @throws {UnavailableError} when it was lost, because this process seemed dead to another one */
   async check(): Promise<void> {
     try {
@@ -39,10 +44,25 @@ export class Claim implements AsyncDisposable {
     }
   }
 
+  /** Tells whether others were there meanwhile, of one that was made by `join`. */
+  async hasMet(): Promise<boolean> {
+    try {
+      return (await lstat(this.#path)).size > 0;
+    } catch (reason) {
+      if (isFileError(reason, "ENOENT")) return true;
+      throw reason;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#beat);
     await rm(this.#path, { force: true });
   }
+}
+
+/** Nobody else ever has that name. */
+function nameOf(key: string): string {
+  return `${key}_${randomUUID()}_${ownIdentity()}`;
 }
 
 interface Rival {
@@ -63,7 +83,7 @@ export class Claims {
   /** Takes a lock, or says since when somebody else has it. */
   async take(key: string, limit: CallLimit): Promise<Claim | { readonly heldAt: Date }> {
     for (const end = performance.now() + LONGEST_WAIT_MS; ; ) {
-      const name = `${key}_${randomUUID()}_${ownIdentity()}`;
+      const name = nameOf(key);
       const path = join(this.#directory, name);
       await writeFile(path, "", { flag: "wx", mode: 0o600 });
       try {
@@ -110,6 +130,38 @@ export class Claims {
     }
   }
 
+  /** Makes a claim beside those of others under the same key; it and they know from then on that they have met. */
+  async join(key: string): Promise<Claim> {
+    const path = join(this.#directory, nameOf(key));
+    await writeFile(path, "", { flag: "wx", mode: 0o600 });
+    const claim = new Claim(path);
+    try {
+      if (await this.meet(key, [claim])) await writeFile(path, new Date().toISOString(), { flag: "r+" });
+      return claim;
+    } catch (reason) {
+      await claim[Symbol.asyncDispose]();
+      throw reason;
+    }
+  }
+
+  /** Lets those who joined know that they are not alone, and tells whether there are any. */
+  async meet(key: string, own: Iterable<Claim>): Promise<boolean> {
+    const met = await this.#others(key, own);
+    for (const { name } of met) {
+      try {
+        await writeFile(join(this.#directory, name), new Date().toISOString(), { flag: "r+" });
+      } catch (reason) {
+        if (!isFileError(reason, "ENOENT")) throw reason;
+      }
+    }
+    return met.length > 0;
+  }
+
+  /** Whether there are any others than one's own. */
+  async hasOthers(key: string, own: Iterable<Claim>): Promise<boolean> {
+    return (await this.#others(key, own)).length > 0;
+  }
+
   /** Removes what dead processes left. */
   async sweep(): Promise<void> {
     await Promise.all((await readdir(this.#directory)).map((name) => this.#look(name)));
@@ -127,8 +179,13 @@ export class Claims {
     }
   }
 
-  async #rivals(key: string, own: string): Promise<Rival[]> {
-    const names = (await readdir(this.#directory)).filter((name) => name.startsWith(`${key}_`) && name !== own);
+  #others(key: string, own: Iterable<Claim>): Promise<Rival[]> {
+    return this.#rivals(key, ...Array.from(own, ({ name }) => name));
+  }
+
+  async #rivals(key: string, ...own: readonly string[]): Promise<Rival[]> {
+    const found = await readdir(this.#directory);
+    const names = found.filter((name) => name.startsWith(`${key}_`) && !own.includes(name));
     const rivals = await Promise.all(names.map((name) => this.#look(name)));
     return rivals.filter((one) => one !== undefined);
   }

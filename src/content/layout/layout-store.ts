@@ -10,9 +10,10 @@ import {
 import type { Descriptor } from "../../oci/descriptor.js";
 import { algorithmOf, type Digest } from "../../oci/digest.js";
 import { putThroughWriter } from "../blob.js";
+import type { SharedStore, Visit } from "../blob-claims.js";
 import { infoMatcher, statusMatcher } from "../filter-match.js";
 import { checkRange } from "../range.js";
-import type { Info, PutOptions, Range, Status, Store, Writer, WriterOptions } from "../store.js";
+import type { Info, PutOptions, Range, Status, Writer, WriterOptions } from "../store.js";
 import { verified } from "../verified.js";
 import { BlobFiles } from "./blob-files.js";
 import { type CallLimit, callLimit } from "./call-limit.js";
@@ -23,12 +24,14 @@ import { IngestFiles } from "./ingest-files.js";
 import { LayoutDirectory, type LayoutOptions } from "./layout-directory.js";
 import { LayoutIndex } from "./layout-index.js";
 import { LayoutWriter } from "./layout-writer.js";
+import { Visits } from "./visits.js";
 
 /**
  * A content store in an OCI image layout: a directory with a file for each blob, which other tools read and write too. It may be
  * used by several processes of this library at once, and no process that ends, however it does, leaves it broken: a blob is there
  * whole or not at all, and an ingest goes on where it was. Labels, ingests and locks are kept in a directory of their own inside it.
- * It collects no garbage, and leases mean nothing to it. A signal or a time limit ends a call between two accesses to the disk.
+ * It collects no garbage, and leases mean nothing to it: what an import that failed had made goes, but for what another store
+ * object or process may have found meanwhile. A signal or a time limit ends a call between two accesses to the disk.
  *
  * Files are made for this user only, because a checkpoint holds the memory of a program; see `public` of the options.
  *
@@ -41,17 +44,19 @@ import { LayoutWriter } from "./layout-writer.js";
  * ```
  * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
  */
-export class LayoutStore implements Store {
+export class LayoutStore implements SharedStore {
   /** The images it names. */
   readonly index: LayoutIndex;
   readonly #directory: LayoutDirectory;
   readonly #blobs: BlobFiles;
   readonly #ingests: IngestFiles;
+  readonly #visits: Visits;
 
   private constructor(directory: LayoutDirectory) {
     this.#directory = directory;
     this.#blobs = new BlobFiles(directory);
     this.#ingests = new IngestFiles(directory);
+    this.#visits = new Visits(directory);
     this.index = new LayoutIndex(directory, this.#blobs);
   }
 
@@ -173,12 +178,23 @@ export class LayoutStore implements Store {
     await during(`abort ingest ${ref}`, () => this.#ingests.drop(ref));
   }
 
+  /** @internal */
+  visit(): Promise<Visit> {
+    return during("begin work in the layout", () => this.#visits.begin());
+  }
+
+  /** Whether a blob that was there just now is there to stay: it may be part of an import that fails. */
+  async #stays(digest: Digest): Promise<boolean> {
+    await this.#visits.meet();
+    return (await this.#blobs.stat(digest)) !== undefined;
+  }
+
   async #writer(ref: string, { size, expected, ...call }: WriterOptions): Promise<Writer> {
     const limit = callLimit(call);
     if (ref === "") throw new InvalidArgumentError("Cannot open an ingest without a ref");
     if (expected !== undefined) {
       algorithmOf(expected);
-      if ((await this.#blobs.stat(expected)) !== undefined) {
+      if ((await this.#blobs.stat(expected)) !== undefined && (await this.#stays(expected))) {
         throw new AlreadyExistsError(`content ${expected}: already exists`);
       }
     }
@@ -193,8 +209,20 @@ export class LayoutStore implements Store {
       handle = await this.#ingests.open(ref, size, expected);
       const { signal } = call;
       const mode = this.#directory.fileMode;
-      const [ingests, blobs] = [this.#ingests, this.#blobs];
-      return await LayoutWriter.begin({ ref, ingests, blobs, claim, handle, mode, size, expected, signal, limit });
+      const [ingests, blobs, visits] = [this.#ingests, this.#blobs, this.#visits];
+      return await LayoutWriter.begin({
+        ref,
+        ingests,
+        blobs,
+        visits,
+        claim,
+        handle,
+        mode,
+        size,
+        expected,
+        signal,
+        limit,
+      });
     } catch (reason) {
       await handle?.close();
       await claim[Symbol.asyncDispose]();

@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { FailedPreconditionError, NotFoundError } from "../../errors.js";
+import { AbortedError, FailedPreconditionError, NotFoundError } from "../../errors.js";
 import { algorithmOf, type Digest, type DigestAlgorithm, type Digester, digester } from "../../oci/digest.js";
 import type { CommitOptions, Info, Writer } from "../store.js";
 import type { BlobFiles } from "./blob-files.js";
@@ -8,12 +8,14 @@ import type { Claim } from "./claims.js";
 import { during } from "./file-errors.js";
 import { chunksOf, writeAt } from "./files.js";
 import type { IngestFiles } from "./ingest-files.js";
+import type { Visits } from "./visits.js";
 
 /** What a writer needs to know to begin. */
 export interface LayoutWriterStart {
   readonly ref: string;
   readonly ingests: IngestFiles;
   readonly blobs: BlobFiles;
+  readonly visits: Visits;
   /** The lock of the ref. */
   readonly claim: Claim;
   readonly handle: FileHandle;
@@ -108,7 +110,7 @@ export class LayoutWriter implements Writer {
     expected = this.#start.expected,
     labels = {},
   }: CommitOptions): Promise<Info> {
-    const { handle, claim, blobs, ingests, mode, limit } = this.#start;
+    const { handle, claim, blobs, ingests, visits, mode, limit } = this.#start;
     if (size !== undefined && size !== this.#offset) {
       throw new FailedPreconditionError(`"${this.ref}" failed size validation: ${this.#offset} != ${size}`);
     }
@@ -129,6 +131,9 @@ export class LayoutWriter implements Writer {
     };
     const info = await blobs.adopt(ingests.bytes(this.ref), close, { digest, size: this.#offset, labels }, limit);
     await ingests.forget(this.ref);
+    if ((await visits.meet()) && (await blobs.stat(digest)) === undefined) {
+      throw new AbortedError(`Cannot write ${digest}: an import that failed removed it`, { hint: "Write it again." });
+    }
     return info;
   }
 
