@@ -53,8 +53,8 @@ class Application {
 
   async add(entry: TarEntry): Promise<void> {
     if (entry.name.includes("\uFFFD")) throw refused(entry, "its name is not UTF-8");
-    const clean = cleanPath(entry.name);
     const { followsLinks, hasWhiteouts } = this.#policy;
+    const clean = cleanPath(entry.name, hasWhiteouts ? WHITEOUT : "");
     const above = parentOf(clean);
     const directory = await this.#makeDirectories(followsLinks ? await realPath(this.#tree, above) : above, entry);
     const name = nameOf(clean);

@@ -10,16 +10,21 @@ const MOST_NAME_BYTES = 255;
  * A path from the tree's root, without `.`, `..`, and slashes at its ends; the root itself is empty. `..` leads to the root at
  * most.
  *
+ * @param path any path.
+ * @param mark what the last name may begin with and still be as long as a name can be without it.
  * @throws {InvalidArgumentError} when no file system has such a path
  */
-export function cleanPath(path: string): string {
+export function cleanPath(path: string, mark = ""): string {
   const names: string[] = [];
   for (const name of path.split("/")) {
     if (name === "..") names.pop();
     else if (name !== "" && name !== ".") names.push(name);
   }
   const clean = names.join("/");
-  const isTooLong = Buffer.byteLength(clean) > MOST_PATH_BYTES;
+  const last = names.at(-1);
+  const marked = last?.startsWith(mark) ? mark.length : 0;
+  const isTooLong = Buffer.byteLength(clean) - marked > MOST_PATH_BYTES;
+  if (marked > 0 && last !== undefined) names[names.length - 1] = last.slice(marked);
   if (isTooLong || names.some((name) => name.includes("\0") || Buffer.byteLength(name) > MOST_NAME_BYTES)) {
     throw new InvalidArgumentError(
       `Cannot use path ${JSON.stringify(clean.slice(0, 80))}: it is too long, or has a NUL`,

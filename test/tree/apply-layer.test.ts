@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { contentsInMemory } from "../../src/embedded/snapshots/memory-contents.js";
 import { MemoryTree } from "../../src/embedded/snapshots/memory-tree.js";
+import { InvalidArgumentError } from "../../src/errors.js";
 import { instantOf, nanosecondsOf } from "../../src/tar/instant.js";
 import { type TarFile, writeTar } from "../../src/tar/tar.js";
 import { applyLayer } from "../../src/tree/apply-layer.js";
@@ -46,6 +47,25 @@ for (const [kind, make] of Object.entries(treeBeds)) {
             assert.deepEqual((await tree.stat(`${name}${at}`))?.modifiedAt, modifiedAt, `${name} ${ms}`);
           }
         }
+      }));
+
+    it("deletes what has a name as long as a name can be, and nothing longer", () =>
+      withTree(async (tree) => {
+        const long = [251, 252, 255].map((length) => "n".repeat(length));
+        const below = `${`${"d".repeat(254)}/`.repeat(15)}${"e".repeat(15)}/`;
+        const names = ["", "d/", below].flatMap((above) => long.map((name) => `${above}${name}`));
+        for (const name of names) await apply(tree, [file(name)]);
+        const hidden = names.map((name) => ({ name: name.replace(/(?=n+$)/, ".wh.") }));
+        for (const [at, { name }] of hidden.entries()) {
+          await apply(tree, [{ name }]);
+          assert.equal(await tree.stat(names[at] ?? ""), undefined);
+        }
+        for (const name of [`.wh.${"n".repeat(256)}`, `${below}.wh.${"n".repeat(256)}`, `.wh.${"n".repeat(252)}/f`]) {
+          await assert.rejects(apply(tree, [{ name }]), InvalidArgumentError, name);
+        }
+        for (const name of long) await apply(tree, [file(name)]);
+        await applyLayer(tree, writeLayer(tree, new MemoryTree(contentsInMemory)));
+        for (const name of long) assert.equal(await tree.stat(name), undefined);
       }));
 
     it("leaves what takes another's place none of its extended attributes", () =>
