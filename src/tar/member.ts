@@ -35,7 +35,7 @@ export interface TarHeader {
   readonly modifiedAt: Date;
   /** The same in nanoseconds since 1970, where it is finer than a millisecond. */
   readonly modifiedAtNs?: bigint | undefined;
-  /** What a link points to. */
+  /** What a link points to. What is not UTF-8 in it shows as U+FFFD. */
   readonly linkName?: string;
   /** Which device it is; absent for all but devices. */
   readonly device?: DeviceNumbers;

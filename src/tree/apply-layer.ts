@@ -53,6 +53,7 @@ class Application {
 
   async add(entry: TarEntry): Promise<void> {
     if (entry.name.includes("\uFFFD")) throw refused(entry, "its name is not UTF-8");
+    if (entry.linkName?.includes("\uFFFD")) throw refused(entry, "what it points to is not UTF-8");
     const { followsLinks, hasWhiteouts } = this.#policy;
     const clean = cleanPath(entry.name, hasWhiteouts ? WHITEOUT : "");
     const above = parentOf(clean);

@@ -79,7 +79,8 @@ async function isSameNode(
   node: Surveyed,
 ): Promise<boolean> {
   if (old.type !== node.type || old.mode !== node.mode || old.uid !== node.uid || old.gid !== node.gid) return false;
-  if (old.linkName !== node.linkName || !isSameDevice(old, node)) return false;
+  if (old.linkName !== node.linkName || !isSameBytes(old.linkBytes, node.linkBytes)) return false;
+  if (!isSameDevice(old, node)) return false;
   if (!isSameXattrs(old.xattrs, node.xattrs) || old.names.join("\0") !== node.names.join("\0")) return false;
   // The root's own time says only that something in it changed.
   if (microsecondsOf(old) !== microsecondsOf(node)) return path === "" && !isStrange;
@@ -100,10 +101,12 @@ function isSameDevice({ device: old }: Surveyed, { device }: Surveyed): boolean 
 
 function isSameXattrs(old: Xattrs = new Map(), xattrs: Xattrs = new Map()): boolean {
   if (old.size !== xattrs.size) return false;
-  return [...xattrs].every(([name, value]) => {
-    const other = old.get(name);
-    return other !== undefined && Buffer.compare(other, value) === 0;
-  });
+  return [...xattrs].every(([name, value]) => isSameBytes(old.get(name), value));
+}
+
+function isSameBytes(old: Uint8Array | undefined, bytes: Uint8Array | undefined): boolean {
+  if (old === undefined || bytes === undefined) return old === bytes;
+  return Buffer.compare(old, bytes) === 0;
 }
 
 async function isSameContent(left: AsyncIterable<Uint8Array>, right: AsyncIterable<Uint8Array>): Promise<boolean> {

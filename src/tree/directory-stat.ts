@@ -13,8 +13,9 @@ const types: ReadonlyMap<number, NodeType> = new Map([
 ]);
 
 /** What the kernel says of a path in a tree that was copied at that time. */
-export function nodeFromStat(stat: BigIntStats, linkName: string | undefined, copiedAtNs: bigint): TreeNode {
+export function nodeFromStat(stat: BigIntStats, link: Uint8Array | undefined, copiedAtNs: bigint): TreeNode {
   const type = types.get(Number(stat.mode) & constants.S_IFMT) ?? "socket";
+  const linkName = link && Buffer.from(link).toString();
   const isDevice = type === "character-device" || type === "block-device";
   return {
     type,
@@ -24,6 +25,7 @@ export function nodeFromStat(stat: BigIntStats, linkName: string | undefined, co
     ...instantOf(stat.mtimeNs),
     size: type === "file" ? Number(stat.size) : 0,
     linkName,
+    ...(linkName?.includes("\uFFFD") ? { linkBytes: link } : {}),
     device: isDevice ? deviceNumbers(stat.rdev) : undefined,
     inode: `${stat.dev}:${stat.ino}`,
     links: type === "directory" ? 1 : Number(stat.nlink),

@@ -229,7 +229,7 @@ export class DirectoryTree extends Tree {
 
 function nodeAt(path: string | Buffer, copiedAtNs: bigint): TreeNode {
   const stat = lstatSync(path, { bigint: true });
-  return nodeFromStat(stat, stat.isSymbolicLink() ? readlinkSync(path) : undefined, copiedAtNs);
+  return nodeFromStat(stat, stat.isSymbolicLink() ? readlinkSync(path, { encoding: "buffer" }) : undefined, copiedAtNs);
 }
 
 /** The same path, for another process. */

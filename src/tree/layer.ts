@@ -1,4 +1,4 @@
-import { FailedPreconditionError } from "../errors.js";
+import { FailedPreconditionError, NotImplementedError } from "../errors.js";
 import { WHITEOUT } from "../oci/whiteout.js";
 import { type TarFile, type TarHeader, type TarStreamFile, writeTar } from "../tar/tar.js";
 import { type Change, changesBetween } from "./changes.js";
@@ -14,6 +14,7 @@ import { joinPath, nameOf, parentOf } from "./tree-path.js";
  * @param upper what both together will be.
  * @param latest the latest time a file may carry.
  * @throws {FailedPreconditionError} when a file has a name that means something else in a layer
+ * @throws {NotImplementedError} when a name, or what a link points to, is not UTF-8
  */
 export async function* writeLayer(
   lower: Tree,
@@ -74,13 +75,16 @@ function* members(
 
 function member(path: string, node: Surveyed, upper: Tree, latest: Date | undefined): TarFile | TarStreamFile {
   const header = attributesOf(path, node, latest);
-  const { type, size, linkName, device } = node;
+  const { type, size, linkName, linkBytes, device } = node;
   switch (type) {
     case "file":
       return { ...header, size, body: () => upper.read(path) };
     case "directory":
       return { ...header, name: `${path === "" ? "." : path}/`, type };
     case "symlink":
+      if (linkBytes !== undefined) {
+        throw new NotImplementedError(`Cannot write ${path} to a layer: what it points to, ${linkName}, is not UTF-8`);
+      }
       return { ...header, type, linkName: linkName ?? "" };
     case "fifo":
       return { ...header, type };

@@ -1,4 +1,4 @@
-import { FailedPreconditionError, InvalidArgumentError } from "../errors.js";
+import { FailedPreconditionError, InvalidArgumentError, NotImplementedError } from "../errors.js";
 import type { Tree } from "./tree.js";
 
 // As many as the daemon follows.
@@ -62,6 +62,7 @@ export function joinPath(directory: string, name: string): string {
  * @param path any path.
  * @param followLast whether a link at the very end is followed, too.
  * @throws {FailedPreconditionError} when there are too many links
+ * @throws {NotImplementedError} when one of them points to what is not UTF-8
  */
 export async function realPath(tree: Tree, path: string, followLast = true): Promise<string> {
   const left = path.split("/").reverse();
@@ -82,6 +83,9 @@ export async function realPath(tree: Tree, path: string, followLast = true): Pro
     }
     if (++links > MOST_LINKS) throw new FailedPreconditionError(`Cannot follow ${path}: too many links`);
     const { linkName = "" } = node;
+    if (node.linkBytes !== undefined) {
+      throw new NotImplementedError(`Cannot follow ${path}: what ${next} points to is not UTF-8`);
+    }
     if (linkName.startsWith("/")) real = "";
     left.push(...linkName.split("/").reverse());
   }

@@ -34,6 +34,8 @@ export interface TreeNode extends Attributes {
   /** Bytes of a file's content. */
   readonly size: number;
   readonly linkName?: string | undefined;
+  /** What a symbolic link points to, where that is not UTF-8: `linkName` only shows it then. */
+  readonly linkBytes?: Uint8Array | undefined;
   readonly device?: DeviceNumbers | undefined;
   /** The same for all hard links of one file. */
   readonly inode: string;

@@ -1,15 +1,19 @@
 import assert from "node:assert/strict";
+import { lutimes, readlink, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { contentsInMemory } from "../../src/embedded/snapshots/memory-contents.js";
 import { MemoryTree } from "../../src/embedded/snapshots/memory-tree.js";
-import { InvalidArgumentError } from "../../src/errors.js";
+import { InvalidArgumentError, NotImplementedError } from "../../src/errors.js";
+import { checksumOf } from "../../src/tar/blocks.js";
 import { instantOf, nanosecondsOf } from "../../src/tar/instant.js";
 import { type TarFile, writeTar } from "../../src/tar/tar.js";
 import { applyLayer } from "../../src/tree/apply-layer.js";
 import { changesBetween } from "../../src/tree/changes.js";
 import { writeLayer } from "../../src/tree/layer.js";
 import type { Tree } from "../../src/tree/tree.js";
-import { treeBeds } from "../embedded/trees.js";
+import { bytes, treeBeds } from "../embedded/trees.js";
+import { bytesOf } from "../suites/snapshot-bed.js";
 
 const CAPABILITY = Buffer.from("0100000200040000000000000000000000000000", "hex");
 const file = (name: string, content = "x"): TarFile => ({ name, body: Buffer.from(content) });
@@ -68,6 +72,18 @@ for (const [kind, make] of Object.entries(treeBeds)) {
         for (const name of long) assert.equal(await tree.stat(name), undefined);
       }));
 
+    it("is refused when a link in it points to what is not UTF-8", () =>
+      withTree(async (tree) => {
+        await apply(tree, [file("there")]);
+        for (const type of ["symlink", "link"] as const) {
+          const tar = await bytesOf(writeTar([{ name: "l", type, linkName: "there" }]));
+          tar[157] = 0xe9;
+          tar.write(`${checksumOf(tar).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+          await assert.rejects(applyLayer(tree, bytes(tar)), InvalidArgumentError, type);
+          assert.equal(await tree.stat("l"), undefined);
+        }
+      }));
+
     it("leaves what takes another's place none of its extended attributes", () =>
       withTree(async (tree) => {
         const both = ["security.capability", "user.a"];
@@ -99,6 +115,34 @@ for (const [kind, make] of Object.entries(treeBeds)) {
 
 if (treeBeds["in directories"] !== undefined) {
   describe("a layer of a directory", () => {
+    it("is not made of a link to what is not UTF-8, and is where that did not change", async () => {
+      const make = treeBeds["in directories"];
+      assert.ok(make);
+      await using bed = await make();
+      await bed.volumes.create("lower", undefined);
+      const lower = await bed.volumes.open("lower");
+      const link = async (tree: Tree, name: string, letter: number) => {
+        const path = join(tree.directory ?? assert.fail(), name);
+        await rm(path, { force: true });
+        await symlink(Buffer.from([0x63, letter]), path);
+        await lutimes(path, 1_600_000_000, 1_600_000_000);
+      };
+      await link(lower, "l", 0xe9);
+      await bed.volumes.create("upper", "lower");
+      const upper = await bed.volumes.open("upper");
+      const made = () => bytesOf(writeLayer(lower, upper));
+      assert.deepEqual(await readlink(join(upper.directory ?? "", "l"), "buffer"), Buffer.from([0x63, 0xe9]));
+      assert.deepEqual(await changesBetween(lower, upper), []);
+      await made();
+      await assert.rejects(upper.writeFile("l", Buffer.from("x")), NotImplementedError);
+      await link(upper, "l", 0xe8);
+      await assert.rejects(made(), NotImplementedError);
+      await upper.remove("l");
+      await made();
+      await link(upper, "new", 0xe9);
+      await assert.rejects(made(), NotImplementedError);
+    });
+
     it("brings times before 1970 back to the microsecond", async () => {
       const make = treeBeds["in directories"];
       assert.ok(make);
