@@ -1,7 +1,7 @@
 import { DataLossError } from "../errors.js";
 
 /** A state of a decoder: the symbol it stands for, and how many bits, added to what, make the next one. */
-interface FseState {
+export interface FseState {
   readonly symbol: number;
   readonly width: number;
   readonly base: number;
@@ -20,20 +20,46 @@ export function brokenBlock(what: string): never {
   throw new DataLossError(`Cannot unpack zstd: the ${what} of a block are broken`);
 }
 
-/** Some bits out of bytes, counted from the lowest of the first; what lies outside is 0. */
+/** Up to 16 bits out of bytes, counted from the lowest of the first; what lies outside is 0. */
 export function bitsAt(bytes: Uint8Array, position: number, width: number): number {
-  let value = 0;
-  for (let at = 0; at < width; at++) {
-    const bit = position + at;
-    value += (((bytes[bit >> 3] ?? 0) >> (bit & 7)) & 1) * 2 ** at;
-  }
-  return value;
+  const at = position >> 3;
+  const three = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+  return (three >> (position & 7)) & ((1 << width) - 1);
 }
 
-/** Where the bits of what is read backwards end: under the highest bit that is set in the last byte. */
-export function lastBitOf(bytes: Uint8Array, what: string): number {
-  const last = bytes.at(-1) ?? 0;
-  return last === 0 ? brokenBlock(what) : bytes.length * 8 - 1 - Math.clz32(last) + 24;
+/** Bits that are taken from the last to the first: the last is under the highest one that is set in the last byte. */
+export class BackwardBits {
+  readonly #bytes: Uint8Array;
+  readonly #what: string;
+  #left: number;
+
+  /** @throws {DataLossError} when the last byte is 0, or there is none */
+  constructor(bytes: Uint8Array, what: string) {
+    const last = bytes.at(-1) ?? 0;
+    if (last === 0) brokenBlock(what);
+    // Room behind them, so that three bytes can be read anywhere.
+    this.#bytes = new Uint8Array(bytes.length + 2);
+    this.#bytes.set(bytes);
+    this.#what = what;
+    this.#left = bytes.length * 8 - 1 - Math.clz32(last) + 24;
+  }
+
+  /** How many there are. */
+  get left(): number {
+    return this.#left;
+  }
+
+  /**
+   * The next ones, of which 16 count at most.
+   *
+   * @throws {DataLossError} when there are too few
+   */
+  take(width: number): number {
+    const position = this.#left - width;
+    if (position < 0) brokenBlock(this.#what);
+    this.#left = position;
+    return width === 0 ? 0 : bitsAt(this.#bytes, position, width);
+  }
 }
 
 /**
@@ -67,11 +93,11 @@ export function readFseTable(
     }
     if (shares.length > MOST_SYMBOLS || position > bytes.length * 8) brokenBlock(what);
   }
-  return { table: { log, states: statesOf(shares, log) }, length: Math.ceil(position / 8) };
+  return { table: fseTable(shares, log), length: Math.ceil(position / 8) };
 }
 
 /** Lays the symbols out over the states, as often as they have shares; a share of -1 is one state, at the end. */
-function statesOf(shares: readonly number[], log: number): FseState[] {
+export function fseTable(shares: readonly number[], log: number): FseTable {
   const size = 2 ** log;
   const symbols = new Uint8Array(size);
   let end = size;
@@ -85,10 +111,11 @@ function statesOf(shares: readonly number[], log: number): FseState[] {
     }
   }
   const next = shares.map(Math.abs);
-  return Array.from(symbols, (symbol) => {
+  const states = Array.from(symbols, (symbol) => {
     const number = next[symbol] ?? 0;
     next[symbol] = number + 1;
     const width = log - 31 + Math.clz32(number);
     return { symbol, width, base: number * 2 ** width - size };
   });
+  return { log, states };
 }

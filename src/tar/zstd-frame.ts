@@ -3,6 +3,7 @@ import * as zlib from "node:zlib";
 import { Decompress } from "fzstd";
 import { DataLossError } from "../errors.js";
 import { checkHuffmanWeights } from "./huffman-weights.js";
+import { SequenceCheck } from "./sequences.js";
 import { Xxh64 } from "./xxh64.js";
 
 /** Unpacks one frame, of which at most one block is given at a time. */
@@ -10,7 +11,7 @@ export interface ZstdFrame {
   /** Takes the next bytes and gives what came of them. */
   push(bytes: Uint8Array): Promise<readonly Uint8Array[]>;
   /** Takes a packed block, behind the three bytes of its header. */
-  pushPacked(bytes: Uint8Array): Promise<readonly Uint8Array[]>;
+  pushPacked(bytes: Buffer): Promise<readonly Uint8Array[]>;
   /** Gives what is left. */
   end(): Promise<readonly Uint8Array[]>;
   /** Frees what it holds; harmless after the end. */
@@ -50,7 +51,7 @@ class NativeFrame implements ZstdFrame {
     return this.#taken();
   }
 
-  pushPacked(bytes: Uint8Array): Promise<readonly Uint8Array[]> {
+  pushPacked(bytes: Buffer): Promise<readonly Uint8Array[]> {
     return this.push(bytes);
   }
 
@@ -75,6 +76,7 @@ class ScriptFrame implements ZstdFrame {
   // It does not look at the checksum itself.
   readonly #hash: Xxh64 | undefined;
   readonly #decoder: Decompress;
+  readonly #sequences = new SequenceCheck();
   #output: Uint8Array[] = [];
   #last: Uint8Array = new Uint8Array();
 
@@ -90,9 +92,11 @@ class ScriptFrame implements ZstdFrame {
     return this.#run(() => this.#decoder.push(bytes));
   }
 
-  async pushPacked(bytes: Uint8Array): Promise<readonly Uint8Array[]> {
-    // It would look for the end of broken ones for ever.
-    checkHuffmanWeights(bytes.subarray(BLOCK_HEADER_BYTES));
+  async pushPacked(bytes: Buffer): Promise<readonly Uint8Array[]> {
+    const block = bytes.subarray(BLOCK_HEADER_BYTES);
+    // In broken ones it would look for an end for ever, or for hours.
+    checkHuffmanWeights(block);
+    this.#sequences.check(block);
     return this.push(bytes);
   }
 

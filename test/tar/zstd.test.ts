@@ -95,6 +95,13 @@ describe("zstd", () => {
     assert.equal(await refusal(fixture("endless-weights")), "data_loss");
   });
 
+  it("refuses sequences that make more than a block may hold", async () => {
+    // One literal, 98 047 times nothing of it, and each time a match of 65 539 bytes, for which it has no bits.
+    const block = [0x08, 0x41, 255, 255, 255, 0b01010100, 0, 0, 52, 0x80];
+    const header = [(block.length << 3) | 5, 0, 0];
+    assert.equal(await refusal(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x38, ...header, ...block])), "data_loss");
+  });
+
   it("refuses a window that would fill the memory", async () => {
     // 31 in the upper five bits asks for 2 TiB.
     assert.equal(await refusal(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0xf8, 1, 0, 0])), "resource_exhausted");
