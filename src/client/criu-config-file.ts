@@ -28,7 +28,7 @@ export async function requireCriuConfigPlace(
   call: CallOptions,
 ): Promise<void> {
   const text = await textAt(path);
-  if (text === undefined || text.startsWith(await ownerLine(services, id, call))) return;
+  if (text === undefined || isOwn(text, await ownerLine(services, id, call))) return;
   throw new AlreadyExistsError(`Cannot write the criu configuration of container ${id}: there is a file ${path}`, {
     namespace: services.namespace,
     hint: "Remove it when no container uses it, or name another directory.",
@@ -45,7 +45,8 @@ export async function writeCriuConfig(
 ): Promise<void> {
   const owner = await ownerLine(services, id, operation.call);
   await during(`write ${path}`, async () => {
-    if ((await textAt(path))?.startsWith(owner)) await unlink(path);
+    const earlier = await textAt(path);
+    if (earlier !== undefined && isOwn(earlier, owner)) await unlink(path);
     const file = await open(path, "wx", 0o600).catch((cause: unknown) => {
       if (!isFileError(cause, "EEXIST")) throw cause;
       throw new AlreadyExistsError(`Cannot write ${path}: somebody else has just made it`, { cause });
@@ -59,17 +60,36 @@ export async function writeCriuConfig(
   });
 }
 
+/** Whether the file at the path is what an operation on that container has written, or was about to write. */
+export async function isOwnCriuConfig(
+  services: Services,
+  id: string,
+  path: string,
+  call: CallOptions,
+): Promise<boolean> {
+  const text = await textAt(path);
+  return text !== undefined && isOwn(text, await ownerLine(services, id, call));
+}
+
+/** What died when it had begun to write has not said all of it. */
+function isOwn(text: string, owner: string): boolean {
+  return text.startsWith(owner) || owner.startsWith(text);
+}
+
 /** A directory may serve many namespaces and daemons: the file says whose it is. To criu it is a comment. */
 async function ownerLine(services: Services, id: string, call: CallOptions): Promise<string> {
   const server = (await knownServer(services, call))?.uuid ?? "";
   return `# containerd-client: ${JSON.stringify({ id, namespace: services.namespace, server })}\n`;
 }
 
-/** What a file says; nothing for what is no file, and `undefined` where there is nothing at all. */
+// Begins no line of ours.
+const NO_FILE = "-";
+
+/** What a file says; {@link NO_FILE} for what is none, and `undefined` where there is nothing at all. */
 function textAt(path: string): Promise<string | undefined> {
   return during(`read ${path}`, async () => {
     try {
-      return (await lstat(path)).isFile() ? await readFile(path, "utf8") : "";
+      return (await lstat(path)).isFile() ? await readFile(path, "utf8") : NO_FILE;
     } catch (reason) {
       if (isFileError(reason, "ENOENT")) return undefined;
       throw reason;

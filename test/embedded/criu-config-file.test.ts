@@ -6,6 +6,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Containers } from "../../src/api/services/containers/v1/containers_pb.js";
 import { withRestoreCriuConfig } from "../../src/checkpoint/restore-plan.js";
 import { Client } from "../../src/client/client.js";
+import { OperationLabel } from "../../src/client/recovery/operation-record.js";
+import { ownOwner } from "../../src/client/recovery/owner.js";
 import { isAlreadyExists, isContainerdError, isNotFound } from "../../src/errors.js";
 import { Rpc } from "../../src/rpc/rpc.js";
 import { all } from "../suites/content-bed.js";
@@ -68,6 +70,30 @@ describe("the criu configuration of a restore", { skip: process.platform === "wi
     await assert.rejects(bed.client.containers.get(id), isNotFound);
     assert.ok(!(await all(bed.client.snapshots("overlayfs").list())).some(({ name }) => name === id));
     await restore();
+  });
+
+  it("goes in a sweep with the restore that died of it, and nobody else's does", async () => {
+    const { leases } = bed.client;
+    const dead = { ...ownOwner(), pid: 1, startTicks: "0", instance: "another" };
+    await restore();
+    const own = await readFile(file, "utf8");
+    await removeRecord(id);
+    const others = own.replace(bed.client.namespace, "elsewhere");
+    for (const text of [own, "", others, "tcp-established\n"]) {
+      await writeFile(file, text);
+      const labels = {
+        [OperationLabel.kind]: "restore",
+        [OperationLabel.id]: "dead",
+        [OperationLabel.container]: id,
+        [OperationLabel.owner]: JSON.stringify(dead),
+        [OperationLabel.file]: file,
+      };
+      await leases.create({ id: "dead", labels });
+      const { removed } = await bed.client.sweep();
+      const goes = own.startsWith(text);
+      assert.deepEqual(removed.includes(`file ${file}`), goes, text);
+      assert.equal((await readdir(directory)).length, goes ? 0 : 1, text);
+    }
   });
 
   it("goes when the restore fails", async () => {

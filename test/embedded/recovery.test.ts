@@ -136,9 +136,9 @@ describe("recovery", { skip: process.platform !== "linux" && "there is no /proc"
       [OperationLabel.owner]: JSON.stringify(dead),
       [OperationLabel.file]: file,
     });
-    // A file that is none cannot be removed as one.
-    const file = join(bed.directory, "c.criu.conf");
-    await mkdir(file);
+    // It cannot be seen whose file that is.
+    await writeFile(join(bed.directory, "plain"), "");
+    const file = join(bed.directory, "plain", "c.criu.conf");
     for (const client of [one, third]) {
       for (const [id, at] of [
         ["l1", file],

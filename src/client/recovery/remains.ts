@@ -5,6 +5,7 @@ import { CRIU_CONFIG_LABEL } from "../../checkpoint/criu-config.js";
 import { orUndefined } from "../../content/found.js";
 import { isNotFound } from "../../errors.js";
 import { removeDaemonDumps } from "../../guardian/daemon-dumps.js";
+import { isOwnCriuConfig } from "../criu-config-file.js";
 import { dumpPath } from "../dump-directory.js";
 import { isLeftPartial } from "../partial-file.js";
 import type { Services } from "../services.js";
@@ -102,8 +103,8 @@ async function filesOf(services: Services, record: OperationRecord, call: CallOp
   const { file, containerId } = record;
   if (file !== undefined && isAbsolute(file) && basename(file) === `${containerId}.criu.conf`) {
     const container = await orUndefined(services.containers.info(containerId, call));
-    // A container that was made in the end has it.
-    if (container?.labels[CRIU_CONFIG_LABEL] !== file) {
+    // A container that was made in the end has it; and another's may have that name in the same directory.
+    if (container?.labels[CRIU_CONFIG_LABEL] !== file && (await isOwnCriuConfig(services, containerId, file, call))) {
       files.push({ name: `file ${file}`, remove: () => unlink(file).catch(ignoreAbsent) });
     }
   }
