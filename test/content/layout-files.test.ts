@@ -324,6 +324,46 @@ describe("the files of a layout", () => {
     assert.deepEqual([await all(layout.list()), await all(layout.statuses())], [[], []]);
   });
 
+  it("are not written by a writer that lost its lock, once another has it", {
+    skip: isWindows && "Windows renames nothing over a file that is open",
+  }, async () => {
+    const locks = join(layout.path, ".containerd-client", "locks");
+    const lost = await layout.writer("ref");
+    await lost.write(Buffer.from("known"));
+    // As when nothing was heard of it for long, in another container.
+    for (const name of await readdir(locks)) await rm(join(locks, name));
+    const next = await (await again()).writer("ref");
+    assert.equal(next.offset, 5);
+    await lost.write(Buffer.from("wrong"));
+    await next.write(Buffer.from("right"));
+    await lost.write(Buffer.from("wrong"));
+    await lost.truncate(0);
+    const { digest, size } = await next.commit();
+    assert.equal(size, 10);
+    assert.equal(Buffer.from(await bytesOf(layout.read({ digest }))).toString(), "knownright");
+    await assert.rejects(lost.commit(), isUnavailable);
+    await lost[Symbol.asyncDispose]();
+    assert.equal((await stat(pathOf(digest))).mode & 0o777, 0o600);
+  });
+
+  it("are copied for the next writer only when the last one may write still", async () => {
+    const bytesFile = async () => {
+      const ingests = join(layout.path, ".containerd-client", "ingests");
+      const [name = ""] = (await readdir(ingests)).filter((one) => one.endsWith(".bytes"));
+      return (await stat(join(ingests, name), { bigint: true })).ino;
+    };
+    const first = await layout.writer("ref");
+    await first.write(Buffer.from("known"));
+    const before = await bytesFile();
+    await first[Symbol.asyncDispose]();
+    const store = await again();
+    for (let round = 0; round < 2; round++) {
+      await using writer = await store.writer("ref");
+      assert.equal(writer.offset, 5);
+    }
+    assert.equal(await bytesFile(), before);
+  });
+
   it("are left when the time is over", async () => {
     const { digest } = await written(randomBytes(5_000_000));
     const timeoutMs = 0;

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open } from "node:fs/promises";
 import { FailedPreconditionError, ResourceExhaustedError } from "../../errors.js";
+import type { CallLimit } from "./call-limit.js";
 import { isFileError } from "./file-errors.js";
 
 /** As much as is read from or written to a file at once. */
@@ -69,6 +70,19 @@ export async function* chunksOf(
   } finally {
     // The file must not be closed under it.
     await ahead?.catch(() => {});
+  }
+}
+
+/** Yields a part of a file as long as the call may go on. */
+export async function* limitedChunksOf(
+  handle: FileHandle,
+  from: number,
+  to: number,
+  limit: CallLimit,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of chunksOf(handle, from, to)) {
+    yield chunk;
+    limit();
   }
 }
 

@@ -4,9 +4,11 @@ import { NotFoundError } from "../../errors.js";
 import { type Digest, digestOf, parseDigest } from "../../oci/digest.js";
 import { type JsonObject, optionalString, parseJsonObject } from "../../oci/json.js";
 import type { Status } from "../store.js";
+import type { CallLimit } from "./call-limit.js";
 import { isFileError } from "./file-errors.js";
-import { openPlain, readPlain } from "./files.js";
+import { limitedChunksOf, openPlain, readPlain } from "./files.js";
 import { isFresh, type LayoutDirectory } from "./layout-directory.js";
+import { isAlive, ownIdentity } from "./process-identity.js";
 
 /** What was said about an ingest when it was opened first. */
 interface Facts {
@@ -14,9 +16,14 @@ interface Facts {
   readonly total: number | undefined;
   readonly expected: Digest | undefined;
   readonly startedAt: Date;
+  /** Who opened it last. */
+  readonly writer: string | undefined;
 }
 
 const MOST_FACT_BYTES = 1024 * 1024;
+const MODE = 0o600;
+/** A file whose last writer closed it has this bit. It is the file's and not the name's: who lost the name marks nothing of another's. */
+const CLOSED = 0o100;
 
 // An ingest is there as long as the file of its bytes is: that comes after its facts, and goes before them.
 
@@ -39,11 +46,47 @@ export class IngestFiles {
     return this.#path(ref, "bytes");
   }
 
-  /** Opens the file of bytes, and makes it when it is not there. Only who holds the lock may. */
-  async open(ref: string, total: number | undefined, expected: Digest | undefined): Promise<FileHandle> {
+  /**
+   * Opens the file of bytes, and makes it when it is not there. Only who holds the lock may, and must look that he holds it still
+   * before he writes.
+   */
+  async open(
+    ref: string,
+    total: number | undefined,
+    expected: Digest | undefined,
+    limit: CallLimit,
+  ): Promise<FileHandle> {
+    const handle = await this.#open(ref, total, expected, limit);
+    try {
+      if (((await handle.stat()).mode & CLOSED) !== 0) await handle.chmod(MODE);
+      return handle;
+    } catch (reason) {
+      await handle.close();
+      throw reason;
+    }
+  }
+
+  /** Closes a file of bytes, if it is not yet: who opens it next need not expect that anybody still writes to it. */
+  async close(handle: FileHandle): Promise<void> {
+    try {
+      if (handle.fd >= 0) await handle.chmod(MODE | CLOSED);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #open(
+    ref: string,
+    total: number | undefined,
+    expected: Digest | undefined,
+    limit: CallLimit,
+  ): Promise<FileHandle> {
     await this.#sweep();
-    if ((await this.#facts(ref)) !== undefined) {
+    const known = await this.#facts(ref);
+    if (known !== undefined) {
       try {
+        await this.#part(ref, known, limit);
+        if (known.writer !== ownIdentity()) await this.#note({ ...known, writer: ownIdentity() });
         return await openPlain(this.bytes(ref), constants.O_RDWR);
       } catch (reason) {
         if (!isFileError(reason, "ENOENT")) throw reason;
@@ -51,9 +94,24 @@ export class IngestFiles {
     }
     // Bytes nothing is known about are those of a machine that lost its power.
     await rm(this.bytes(ref), { force: true });
-    const facts = { ref, total, expected, startedAt: new Date().toISOString() };
-    await this.#directory.replace(this.#path(ref, "json"), JSON.stringify(facts), { isDurable: false });
-    return openPlain(this.bytes(ref), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+    await this.#note({ ref, total, expected, startedAt: new Date(), writer: ownIdentity() });
+    return openPlain(this.bytes(ref), constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, MODE);
+  }
+
+  /** Gives the bytes a file of their own when the last writer may only seem dead: he would go on in the one he has. */
+  async #part(ref: string, { writer }: Facts, limit: CallLimit): Promise<void> {
+    const handle = await openPlain(this.bytes(ref));
+    try {
+      const { mode, size } = await handle.stat();
+      if ((mode & CLOSED) !== 0 || (writer !== undefined && isAlive(writer) === false)) return;
+      await this.#directory.replace(this.bytes(ref), limitedChunksOf(handle, 0, size, limit), { isDurable: false });
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #note(facts: Facts): Promise<void> {
+    await this.#directory.replace(this.#path(facts.ref, "json"), JSON.stringify(facts), { isDurable: false });
   }
 
   async status(ref: string): Promise<Status> {
@@ -145,6 +203,7 @@ function parseFacts(bytes: Uint8Array): Facts | undefined {
     const document: JsonObject = parseJsonObject(bytes, "ingest");
     const { ref, total } = document;
     const expected = optionalString(document, "expected", "ingest");
+    const writer = optionalString(document, "writer", "ingest");
     const startedAt = new Date(optionalString(document, "startedAt", "ingest") ?? Number.NaN);
     if (typeof ref !== "string" || Number.isNaN(startedAt.getTime())) return undefined;
     return {
@@ -152,6 +211,7 @@ function parseFacts(bytes: Uint8Array): Facts | undefined {
       total: typeof total === "number" ? total : undefined,
       expected: expected === undefined ? undefined : parseDigest(expected),
       startedAt,
+      writer,
     };
   } catch {
     return undefined;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { chmod, lstat, mkdir, open, readdir, realpath, rename, rm } from "node:fs/promises";
+import { chmod, lstat, mkdir, open, readdir, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { FailedPreconditionError, NotFoundError, NotImplementedError } from "../../errors.js";
 import { encodeIndex } from "../../oci/image-index.js";
@@ -115,14 +115,14 @@ export class LayoutDirectory {
   /** Replaces a file with one that has these bytes; whoever looks sees the one or the other. */
   async replace(
     path: string,
-    bytes: Uint8Array | string,
+    bytes: Uint8Array | string | AsyncIterable<Uint8Array>,
     { mode = 0o600, isDurable = true }: { readonly mode?: number; readonly isDurable?: boolean } = {},
   ): Promise<void> {
     const temporary = this.private("temporary", `${randomUUID()}_${ownIdentity()}`);
     const handle = await open(temporary, "wx", mode);
     try {
       try {
-        await handle.writeFile(bytes);
+        await writeFile(handle, bytes);
         await handle.chmod(mode);
         if (isDurable) await handle.sync();
       } finally {

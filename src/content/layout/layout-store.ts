@@ -16,10 +16,10 @@ import { checkRange } from "../range.js";
 import type { Info, PutOptions, Range, Status, Writer, WriterOptions } from "../store.js";
 import { verified } from "../verified.js";
 import { BlobFiles } from "./blob-files.js";
-import { type CallLimit, callLimit } from "./call-limit.js";
+import { callLimit } from "./call-limit.js";
 import { Claim } from "./claims.js";
 import { during, fileError } from "./file-errors.js";
-import { chunksOf } from "./files.js";
+import { limitedChunksOf } from "./files.js";
 import { IngestFiles } from "./ingest-files.js";
 import { LayoutDirectory, type LayoutOptions } from "./layout-directory.js";
 import { LayoutIndex } from "./layout-index.js";
@@ -93,7 +93,7 @@ export class LayoutStore implements SharedStore {
     try {
       const from = offset ?? 0;
       if (from > size) throw new OutOfRangeError(`read past object length ${size} bytes`);
-      const part = limited(handle, from, length === undefined ? size : Math.min(size, from + length), limit);
+      const part = limitedChunksOf(handle, from, length === undefined ? size : Math.min(size, from + length), limit);
       if (offset !== undefined || length !== undefined) {
         yield* part;
         return;
@@ -206,7 +206,8 @@ export class LayoutStore implements SharedStore {
     }
     let handle: FileHandle | undefined;
     try {
-      handle = await this.#ingests.open(ref, size, expected);
+      handle = await this.#ingests.open(ref, size, expected, limit);
+      await claim.check();
       const { signal } = call;
       const mode = this.#directory.fileMode;
       const [ingests, blobs, visits] = [this.#ingests, this.#blobs, this.#visits];
@@ -228,17 +229,5 @@ export class LayoutStore implements SharedStore {
       await claim[Symbol.asyncDispose]();
       throw reason;
     }
-  }
-}
-
-async function* limited(
-  handle: FileHandle,
-  from: number,
-  to: number,
-  limit: CallLimit,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of chunksOf(handle, from, to)) {
-    yield chunk;
-    limit();
   }
 }

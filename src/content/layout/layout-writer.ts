@@ -128,6 +128,8 @@ export class LayoutWriter implements Writer {
       await handle.utimes(now, now);
       await handle.sync();
       await handle.close();
+      // What lies under the ref's name is another writer's when the lock went meanwhile.
+      await claim.check();
     };
     const info = await blobs.adopt(ingests.bytes(this.ref), close, { digest, size: this.#offset, labels }, limit);
     await ingests.forget(this.ref);
@@ -149,10 +151,10 @@ export class LayoutWriter implements Writer {
   /** Gives up file and lock; the bytes stay. */
   #close(): Promise<void> {
     this.#closing ??= during(`close ingest ${this.ref}`, async () => {
-      const { handle, claim, signal } = this.#start;
+      const { handle, claim, ingests, signal } = this.#start;
       signal?.removeEventListener("abort", this.#onAbort);
       try {
-        await handle.close();
+        await ingests.close(handle);
       } finally {
         await claim[Symbol.asyncDispose]();
       }
