@@ -5,6 +5,11 @@ import { PendingXattrs } from "./pending-xattrs.js";
 import type { Attributes, Tree } from "./tree.js";
 import { cleanPath, joinPath, nameOf, parentOf, realPath } from "./tree-path.js";
 
+// The kernel's path with the NUL at its end.
+const MOST_LINK_BYTES = 4095;
+// The one above means to the kernel that the owner stays who it is.
+const MOST_ID = 2 ** 32 - 2;
+
 /** How members are put into a tree. */
 export interface ApplyPolicy {
   /** Whether a name may lead through links, which then lead nowhere out; or must lead through directories only. */
@@ -53,7 +58,8 @@ class Application {
 
   async add(entry: TarEntry): Promise<void> {
     if (entry.name.includes("\uFFFD")) throw refused(entry, "its name is not UTF-8");
-    if (entry.linkName?.includes("\uFFFD")) throw refused(entry, "what it points to is not UTF-8");
+    checkOwner(entry);
+    checkLinkName(entry);
     const { followsLinks, hasWhiteouts } = this.#policy;
     const clean = cleanPath(entry.name, hasWhiteouts ? WHITEOUT : "");
     const above = parentOf(clean);
@@ -155,6 +161,20 @@ class Application {
 
 function attributesOf({ mode, uid, gid, modifiedAt, modifiedAtNs }: TarHeader): Attributes {
   return { mode: mode & 0o7777, uid, gid, modifiedAt, modifiedAtNs };
+}
+
+function checkOwner(entry: TarHeader): void {
+  for (const id of [entry.uid, entry.gid]) {
+    if (!Number.isInteger(id) || id < 0 || id > MOST_ID) throw refused(entry, `nobody has the number ${id}`);
+  }
+}
+
+function checkLinkName(entry: TarHeader): void {
+  const { linkName = "" } = entry;
+  if (linkName.includes("\uFFFD")) throw refused(entry, "what it points to is not UTF-8");
+  if (linkName.includes("\0") || Buffer.byteLength(linkName) > MOST_LINK_BYTES) {
+    throw refused(entry, "what it points to is too long, or has a NUL");
+  }
 }
 
 function refused({ name, type }: TarHeader, why: string): InvalidArgumentError {

@@ -25,12 +25,16 @@ export function cleanPath(path: string, mark = ""): string {
   const marked = last?.startsWith(mark) ? mark.length : 0;
   const isTooLong = Buffer.byteLength(clean) - marked > MOST_PATH_BYTES;
   if (marked > 0 && last !== undefined) names[names.length - 1] = last.slice(marked);
-  if (isTooLong || names.some((name) => name.includes("\0") || Buffer.byteLength(name) > MOST_NAME_BYTES)) {
-    throw new InvalidArgumentError(
-      `Cannot use path ${JSON.stringify(clean.slice(0, 80))}: it is too long, or has a NUL`,
-    );
-  }
+  if (isTooLong || !names.every(isName)) throw unusable(clean);
   return clean;
+}
+
+function isName(name: string): boolean {
+  return !name.includes("\0") && Buffer.byteLength(name) <= MOST_NAME_BYTES;
+}
+
+function unusable(path: string): InvalidArgumentError {
+  return new InvalidArgumentError(`Cannot use path ${JSON.stringify(path.slice(0, 80))}: it is too long, or has a NUL`);
 }
 
 /** The directory a clean path lies in; the root's is the root. */
@@ -62,6 +66,7 @@ export function joinPath(directory: string, name: string): string {
  * @param path any path.
  * @param followLast whether a link at the very end is followed, too.
  * @throws {FailedPreconditionError} when there are too many links
+ * @throws {InvalidArgumentError} when no file system has such a path
  * @throws {NotImplementedError} when one of them points to what is not UTF-8
  */
 export async function realPath(tree: Tree, path: string, followLast = true): Promise<string> {
@@ -74,6 +79,7 @@ export async function realPath(tree: Tree, path: string, followLast = true): Pro
       real = parentOf(real);
       continue;
     }
+    if (!isName(name)) throw unusable(path);
     const next = joinPath(real, name);
     const isLast = left.every((rest) => rest === "" || rest === ".");
     const node = isLast && !followLast ? undefined : await tree.stat(next);
@@ -87,7 +93,8 @@ export async function realPath(tree: Tree, path: string, followLast = true): Pro
       throw new NotImplementedError(`Cannot follow ${path}: what ${next} points to is not UTF-8`);
     }
     if (linkName.startsWith("/")) real = "";
-    left.push(...linkName.split("/").reverse());
+    // One by one: a call takes only so many arguments.
+    for (const part of linkName.split("/").reverse()) left.push(part);
   }
   return cleanPath(real);
 }

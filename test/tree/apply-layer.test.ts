@@ -26,6 +26,11 @@ const capable = (name: string): TarFile => ({
   ]),
 });
 
+function resummed(tar: Buffer): Buffer {
+  tar.write(`${checksumOf(tar).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return tar;
+}
+
 for (const [kind, make] of Object.entries(treeBeds)) {
   describe(`a layer applied to a tree ${kind}`, () => {
     const withTree = async (body: (tree: Tree) => Promise<void>) => {
@@ -78,10 +83,41 @@ for (const [kind, make] of Object.entries(treeBeds)) {
         for (const type of ["symlink", "link"] as const) {
           const tar = await bytesOf(writeTar([{ name: "l", type, linkName: "there" }]));
           tar[157] = 0xe9;
-          tar.write(`${checksumOf(tar).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
-          await assert.rejects(applyLayer(tree, bytes(tar)), InvalidArgumentError, type);
+          await assert.rejects(applyLayer(tree, bytes(resummed(tar))), InvalidArgumentError, type);
           assert.equal(await tree.stat("l"), undefined);
         }
+      }));
+
+    it("is refused when something in it has an owner that cannot be", () =>
+      withTree(async (tree) => {
+        for (const odd of [{ uid: 2 ** 32 }, { gid: 2 ** 32 - 1 }, { uid: -2 }, { gid: -1 }]) {
+          await assert.rejects(apply(tree, [{ ...file("f"), ...odd }]), InvalidArgumentError, JSON.stringify(odd));
+          assert.equal(await tree.stat("f"), undefined);
+        }
+        const tar = await bytesOf(writeTar([file("f")]));
+        tar.write("zzzzzzz", 108);
+        await assert.rejects(applyLayer(tree, bytes(resummed(tar))), InvalidArgumentError);
+        await apply(tree, [{ ...file("f"), uid: 2 ** 32 - 2, gid: 2 ** 32 - 2 }]);
+        const node = await tree.stat("f");
+        assert.deepEqual([node?.uid, node?.gid], [2 ** 32 - 2, 2 ** 32 - 2]);
+      }));
+
+    it("is refused when a link in it leads where nothing can be", () =>
+      withTree(async (tree) => {
+        const targets = [`${"/".repeat(300_000)}x`, "x/".repeat(2048), "a\0b", "ж".repeat(2048)];
+        for (const linkName of targets) {
+          for (const type of ["symlink", "link"] as const) {
+            await assert.rejects(apply(tree, [{ name: "l", type, linkName }, file("l/f")]), InvalidArgumentError);
+            assert.equal(await tree.stat("l"), undefined);
+          }
+        }
+        await apply(tree, [{ name: "l", type: "symlink", linkName: `${"/".repeat(4094)}d` }, file("l/f")]);
+        assert.equal((await tree.stat("d/f"))?.type, "file");
+        const long = "n".repeat(256);
+        await assert.rejects(apply(tree, [{ name: "h", type: "link", linkName: long }]), InvalidArgumentError);
+        const through = apply(tree, [{ name: "s", type: "symlink", linkName: `${long}/x` }, file("s/f")]);
+        await assert.rejects(through, InvalidArgumentError);
+        await assert.rejects(tree.readFile(`/${long}`), InvalidArgumentError);
       }));
 
     it("leaves what takes another's place none of its extended attributes", () =>
