@@ -1,5 +1,5 @@
 import { lstat, readdir, readFile, readlink, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Where containerd has criu dump the memory of a container, when it is to go into its store by itself. */
@@ -10,6 +10,8 @@ export interface DaemonDumps {
   readonly here: string;
   /** How the images of the container's dump name its cgroup. */
   readonly cgroup: string;
+  /** The container, as a runtime is told of it that has criu write there. */
+  readonly container: { readonly namespace: string; readonly id: string };
   /** When the first of them may have been made, in milliseconds since 1970. */
   readonly sinceMs: number;
   /** When the last of them may have been made; what was made later is somebody else's. */
@@ -40,7 +42,7 @@ const NAME = /^ct(?:r)?d-checkpoint\d+$/;
 /**
  * Removes the memory that containerd had criu dump into its own temporary directory for a caller who went away: it takes the
  * directory away while criu still writes, and what comes later stays. A directory is known by its age, its mode and the cgroup of the
- * container in it. Waits for criu to come to an end there, for some seconds unless told otherwise; not for what is known to be another
+ * container in it, or by the runtime that was seen at work there. Waits for criu to come to an end there, for some seconds unless told otherwise; not for what is known to be another
  * container's, and not once it is over.
  */
 export async function removeDaemonDumps(
@@ -48,15 +50,19 @@ export async function removeDaemonDumps(
   { busyMs = BUSY_MS, over }: { readonly busyMs?: number | undefined; readonly over?: AbortSignal | undefined } = {},
 ): Promise<RemovedDumps> {
   const removed: string[] = [];
+  const known = new Set<string>();
   const deadline = performance.now() + busyMs;
   for (let pending = await youngDumps(dumps); ; await sleep(POLL_MS)) {
     // Before it is asked whose they are: what is quiet by then says so in full.
-    const open = pending.length === 0 ? [] : await openFiles();
+    const { open, written } = pending.length === 0 ? { open: [], written: [] } : await processes(dumps.container);
+    for (const path of written) known.add(path);
     const busy: Dump[] = [];
     for (const dump of pending) {
       if (over?.aborted === true) break;
       const cgroups = await cgroupsIn(dump.here);
-      const isOurs = cgroups !== undefined && names(cgroups, dumps.cgroup);
+      // The daemon may take away what says so while the memory still comes.
+      const isOurs = known.has(dump.path) || (cgroups !== undefined && names(cgroups, dumps.cgroup));
+      if (isOurs) known.add(dump.path);
       if (!isOurs && cgroups !== undefined && isWhole(cgroups)) continue;
       if (open.some((file) => file === dump.path || file.startsWith(`${dump.path}/`))) {
         busy.push(dump);
@@ -85,15 +91,31 @@ async function youngDumps({ path, here, sinceMs, untilMs = Number.POSITIVE_INFIN
   return young;
 }
 
-/** What all processes have open, by the names they know it by. */
-async function openFiles(): Promise<string[]> {
+/** What all processes have open, by the names they know it by, and where runtimes have criu write the container's memory. */
+async function processes(
+  container: DaemonDumps["container"],
+): Promise<{ readonly open: readonly string[]; readonly written: readonly string[] }> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const open = pids.map(async (pid) => {
-    const directory = `/proc/${pid}/fd`;
-    const numbers = await readdir(directory).catch(() => []);
-    return Promise.all(numbers.map((number) => readlink(join(directory, number)).catch(() => "")));
-  });
-  return (await Promise.all(open)).flat();
+  const [open, written] = await Promise.all([
+    Promise.all(pids.map(openFiles)),
+    Promise.all(pids.map((pid) => imagesOf(pid, container))),
+  ]);
+  return { open: open.flat(), written: written.flat() };
+}
+
+async function openFiles(pid: string): Promise<string[]> {
+  const directory = `/proc/${pid}/fd`;
+  const numbers = await readdir(directory).catch(() => []);
+  return Promise.all(numbers.map((number) => readlink(join(directory, number)).catch(() => "")));
+}
+
+/** `runtime --root ROOT/NAMESPACE … checkpoint --image-path DIRECTORY … CONTAINER`. */
+async function imagesOf(pid: string, { namespace, id }: DaemonDumps["container"]): Promise<string[]> {
+  const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const words = line.split("\0").filter((word) => word !== "");
+  const after = (option: string): string => words[words.indexOf(option) + 1] ?? "";
+  if (!words.includes("checkpoint") || words.at(-1) !== id || basename(after("--root")) !== namespace) return [];
+  return words.includes("--image-path") ? [after("--image-path")] : [];
 }
 
 /** What criu wrote of the cgroups of the task it dumped there; `undefined` before it has, and where it is not criu's. */

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, open, readdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { removeDaemonDumps } from "../../src/guardian/daemon-dumps.js";
 
 const OURS = "/ns/ours";
@@ -29,7 +32,10 @@ describe("dumps in the daemon's temporary directory", { skip }, () => {
   afterEach(() => rm(path, { recursive: true }));
 
   const remove = (busyMs?: number, sinceMs = Date.now() - 500, untilMs?: number) =>
-    removeDaemonDumps({ path, here: path, cgroup: OURS, sinceMs, untilMs }, { busyMs });
+    removeDaemonDumps(
+      { path, here: path, cgroup: OURS, container: { namespace: "ns", id: "ours" }, sinceMs, untilMs },
+      { busyMs },
+    );
   const dump = async (image: Buffer | undefined, name = `ctrd-checkpoint${100 + nth++}`) => {
     const directory = join(path, name);
     await mkdir(directory, { mode: 0o700 });
@@ -48,6 +54,23 @@ describe("dumps in the daemon's temporary directory", { skip }, () => {
   it("are removed when criu died while it wrote of the cgroups", async () => {
     const directory = await dump(cgroupImage(OURS, "/ns/ours/and/more").subarray(0, 24));
     assert.deepEqual(await remove(), { removed: [directory], busy: [] });
+  });
+
+  it("are removed when the runtime was seen at work there, though nothing in them says whose they are", async () => {
+    const [own, other, elsewhere] = [await dump(undefined), await dump(undefined), await dump(undefined)];
+    const runtime = (namespace: string, id: string, directory: string) =>
+      spawn("sh", [
+        ...["-c", 'exec 3> "$0/pages-1.img"; echo; read line; :', directory],
+        ...["--root", `/run/runc/${namespace}`, "checkpoint", "--image-path", directory, "--work-path", "/w", id],
+      ]);
+    const running = [runtime("ns", "ours", own), runtime("ns", "other", other), runtime("another", "ours", elsewhere)];
+    for (const { stdout } of running) await once(stdout, "data");
+    const removing = remove(LONG_MS);
+    await sleep(300);
+    assert.equal((await readdir(path)).length, 3);
+    for (const { stdin } of running) stdin.end();
+    assert.deepEqual(await removing, { removed: [own], busy: [] });
+    assert.deepEqual((await readdir(path)).sort(), [other, elsewhere].map((one) => basename(one)).sort());
   });
 
   it("stay when they are not known to be of it", async () => {

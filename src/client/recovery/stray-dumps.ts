@@ -28,7 +28,8 @@ export async function daemonDumps(
       ?.slice(name.length + 1);
   const path = variable("XDG_RUNTIME_DIR") || variable("TMPDIR") || "/tmp";
   const cgroup = await cgroupOf(services, containerId, call);
-  return { path, here: join(`/proc/${server.pid}/root`, path), cgroup, sinceMs: startedAt.getTime() };
+  const container = { namespace: services.namespace, id: containerId };
+  return { path, here: join(`/proc/${server.pid}/root`, path), cgroup, container, sinceMs: startedAt.getTime() };
 }
 
 /**
