@@ -10,10 +10,10 @@ import {
 import type { Descriptor } from "../../oci/descriptor.js";
 import { algorithmOf, type Digest } from "../../oci/digest.js";
 import { putThroughWriter } from "../blob.js";
-import type { SharedStore, Visit } from "../blob-claims.js";
+import type { Visit } from "../blob-claims.js";
 import { infoMatcher, statusMatcher } from "../filter-match.js";
 import { checkRange } from "../range.js";
-import type { Info, PutOptions, Range, Status, Writer, WriterOptions } from "../store.js";
+import type { Info, PutOptions, Range, Status, Store, Writer, WriterOptions } from "../store.js";
 import { verified } from "../verified.js";
 import { BlobFiles } from "./blob-files.js";
 import { callLimit } from "./call-limit.js";
@@ -44,7 +44,7 @@ import { Visits } from "./visits.js";
  * ```
  * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
  */
-export class LayoutStore implements SharedStore {
+export class LayoutStore implements Store {
   /** The images it names. */
   readonly index: LayoutIndex;
   readonly #directory: LayoutDirectory;
