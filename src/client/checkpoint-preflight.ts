@@ -208,7 +208,7 @@ async function resolveImage(
   const found =
     named !== undefined && base !== undefined
       ? { target: base.target, config: named.config }
-      : include && isDigest(parent)
+      : include && record.image !== "" && isDigest(parent)
         ? await anyImageOnChain(services, parent, call)
         : undefined;
   if (found !== undefined) {

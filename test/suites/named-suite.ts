@@ -197,7 +197,8 @@ export function namedSuite(name: string, home: (typeof homes)[number], make: () 
       const { container } = await bed.counting();
       const { image } = await container.info();
       const { target } = await bed.client.images.get(image);
-      await bed.client.images.create("kept", target);
+      await using lease = await bed.client.leases.create();
+      await bed.client.leases.addResource(lease, { type: "content", id: target.digest });
       try {
         await bed.client.images.delete(image);
         const hasHint = (reason: unknown) =>

@@ -26,8 +26,8 @@ export async function strayFifos(services: Services, call: CallOptions): Promise
     const owner = parseOwner(written);
     if (owner !== undefined && fateOf(owner, directory) === "dead") left.push(directory);
   }
-  const used = left.length === 0 ? undefined : await usedDirectories(services, call);
-  return left.filter((directory) => !used?.has(directory));
+  const used = await usedDirectories(services, call);
+  return left.filter((directory) => !used.has(directory));
 }
 
 /** Where the tasks of the namespace have their input and output. */
