@@ -344,8 +344,9 @@ function streamCases(bed: TaskBed): void {
     assert.equal((await task.delete()).exitStatus, 0);
     const { task: other } = await bed.started(["sleep", "1000"]);
     const exec = await other.exec("e", ["seven"], { io: bed.pipes({ stdin: "pipe" }) });
+    const fedToo = assert.rejects(feed(exec), isFailedPrecondition);
     await exec.start();
-    await assert.rejects(feed(exec), isFailedPrecondition);
+    await fedToo;
     assert.equal((await exec.delete()).exitStatus, 7);
   });
 
